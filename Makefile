@@ -1,0 +1,34 @@
+# Postern. `make deps run` shows it working, `make deps check` tests it, `make install` installs it. Variants: VARIANT=release|debug|asan|cov
+include config.mk
+
+all: programs
+MODULES := common master smtpd resolve queue-mgr local-delivery bounce spamcheck logd tools tests
+include $(wildcard $(MODULES:%=%/module.mk))
+
+# --- what the module.mk files declare: LIB_SRC (common), <prog>_SRC and PROGRAMS, <prog>_LIBS --------------------------------
+COMMON_OBJ := $(LIB_SRC:%.c=$(O)/%.o)
+LIBPOSTERN := $(O)/libpostern.a
+$(LIBPOSTERN): $(COMMON_OBJ)
+	@rm -f $@ && $(AR) rcs $@ $^
+
+# A program is its main.c and an archive of the rest, which the unit tests link. Sources live in <folder>/.
+define PROGRAM
+$(1)_OBJ := $$($(1)_SRC:%.c=$(O)/%.o)
+$(O)/lib$(1).a: $$($(1)_OBJ)
+	@rm -f $$@ && $(AR) rcs $$@ $$^
+$(O)/$($(1)_TO)/$(1): $(O)/$($(1)_MAIN:.c=.o) $(O)/lib$(1).a $(LIBPOSTERN)
+	@mkdir -p $$(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $$^ $$($(1)_LIBS) $(LIBS)
+programs: $(O)/$($(1)_TO)/$(1)
+-include $$($(1)_OBJ:.o=.d) $(O)/$($(1)_MAIN:.c=.d)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call PROGRAM,$(p))))
+-include $(COMMON_OBJ:.o=.d)
+
+$(O)/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -iquote common -iquote $(firstword $(subst /, ,$*)) $(CFLAGS) $(CFLAGS_$(firstword $(subst /, ,$*))) -MMD -MP -c -o $@ $<
+
+.PHONY: all programs clean
+clean:
+	rm -rf build

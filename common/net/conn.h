@@ -1,0 +1,49 @@
+/* conn - one byte-stream client with buffers and deadlines, for blocking code that reads top to bottom.
+ *
+ * Every wait has a deadline: the earlier of the idle time for this step and the absolute one of conn_deadline(). A second
+ * descriptor, `wake`, can end the wait early (the parent's pipe: shutting down). TLS comes in underneath later (tls/):
+ * callers see the same calls. Lines may hold any byte; the caller judges them. */
+#ifndef NET_CONN_H
+#define NET_CONN_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <sys/types.h>
+
+struct conn_io { /* how bytes move; conn_init uses the plain one. Returns as read(2)/write(2) on a non-blocking socket */
+	ssize_t (*read)(void *ctx, void *p, size_t n);
+	ssize_t (*write)(void *ctx, const void *p, size_t n);
+};
+
+struct conn {
+	int fd;
+	int wake;             /* -1: none */
+	struct buf in, out;
+	uint64_t idle_ms;     /* for one wait; default 300 s */
+	uint64_t deadline_ms; /* monotonic, absolute; 0: none */
+	bool woken;           /* wake became readable; waiting goes on if `ignore_wake` */
+	bool ignore_wake;
+	bool eof;
+	const struct conn_io *io;
+	void *io_ctx;
+};
+
+#define CONN_IN_MAX (128 * 1024)
+#define CONN_OUT_MAX (64 * 1024) /* replies that a client has not taken; past that conn_put blocks in a flush */
+
+void conn_init(struct conn *c, int fd, int wake); /* takes fd, makes it non-blocking */
+void conn_close(struct conn *c);                  /* buffers and descriptor */
+
+/* More input into c->in; blocks. ERR_PEER: end or reset; ERR_TEMP with ETIMEDOUT: deadline; ERR_TEMP with EINTR: woken.
+ * Output still buffered is flushed first, when and only when it would block. */
+bool conn_fill(struct conn *c, struct err *e) MUST_CHECK;
+/* One line with its end (LF, or whatever precedes it); a view into c->in, valid until conn_take(). ERR_LIMIT: no LF in the
+ * first `max` bytes; they stay in the buffer. */
+bool conn_line(struct conn *c, size_t max, struct sv *ret_line, struct err *e) MUST_CHECK;
+void conn_take(struct conn *c, size_t n); /* consumes n bytes of input */
+bool conn_buffered(const struct conn *c); /* input is waiting: a pipelining client */
+bool conn_put(struct conn *c, struct sv bytes, struct err *e) MUST_CHECK;
+bool conn_flush(struct conn *c, struct err *e) MUST_CHECK;
+
+#endif
