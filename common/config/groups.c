@@ -1,0 +1,20 @@
+/* All tables, in the order in which `postern config` prints them. */
+#include "config/own.h"
+
+#define GROUP(name, params_) { #name, false, params_, offsetof(struct cfg, name), sizeof(struct cfg_##name) }
+#define SECTION(name, vec, params_) { #name, true, params_, offsetof(struct cfg, vec), sizeof(struct cfg_##name) }
+const struct cfg_group cfg_groups[] = {
+	GROUP(global, cfg_global_params),
+	GROUP(master, cfg_master_params),
+	GROUP(log, cfg_log_params),
+	GROUP(smtpd, cfg_smtpd_params),
+	GROUP(resolve, cfg_resolve_params),
+	GROUP(queue, cfg_queue_params),
+	GROUP(local, cfg_local_params),
+	GROUP(bounce, cfg_bounce_params),
+	GROUP(spam, cfg_spam_params),
+	SECTION(listener, listeners, cfg_listener_params),
+	SECTION(domain, domains, cfg_domain_params),
+	SECTION(relay, relays, cfg_relay_params),
+	{ NULL },
+};
