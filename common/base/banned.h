@@ -12,7 +12,7 @@
 
 #pragma GCC poison gets strcpy strcat sprintf vsprintf strncpy strncat stpcpy strtok
 #pragma GCC poison atoi atol atoll atof scanf sscanf fscanf
-#pragma GCC poison tmpnam tempnam mktemp system popen alloca
+#pragma GCC poison tmpnam tempnam mktemp system popen
 #pragma GCC poison ctime asctime localtime gmtime
 
 #endif
