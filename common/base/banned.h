@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#undef sprintf /* with clang, _FORTIFY_SOURCE makes a macro of it */
+
 #pragma GCC poison gets strcpy strcat sprintf vsprintf strncpy strncat stpcpy strtok
 #pragma GCC poison atoi atol atoll atof scanf sscanf fscanf
 #pragma GCC poison tmpnam tempnam mktemp system popen

@@ -8,5 +8,6 @@
 uint32_t crc32c(uint32_t crc, const void *p, size_t n);
 /* The CRC of A followed by B, from crc(A), crc(B) and the length of B. */
 uint32_t crc32c_join(uint32_t crc_a, uint32_t crc_b, uint64_t len_b);
+uint32_t crc32c_by_table(uint32_t crc, const void *p, size_t n); /* what crc32c() is on a CPU without the instruction */
 
 #endif

@@ -3,10 +3,11 @@
  *   LOG(LOG_INFO, "accepted", KV_QID(id), KV_STR("from", sender), KV_U64("size", size));
  *   2026-11-23T20:10:36.123Z smtpd[812] 4kq9/0a1bk3f9xq accepted from=<a@b.example> size=4123
  *
- * Values are escaped here, so no byte of a peer can forge a line: outside SP..~ (valid UTF-8 passes) and for backslash
- * and quote, \xHH; a value with a blank or an '=' is quoted. Events and keys are literals of ours and are listed in
- * docs/LOG.md. A record goes to logd as one packet that never blocks; without logd to syslog(3) or, before a daemon has
- * its target, to stderr. What had to be dropped is counted and logged later as `dropped n=`. */
+ * Third comes session/queue id, `-` for one that is not known, a single `-` for neither. Errors and warnings begin their
+ * values with level=. Values are escaped here, so no byte of a peer can forge a line: outside SP..~ (valid UTF-8 passes)
+ * and for backslash and quote, \xHH; a value with a blank or an '=' is quoted. Events and keys are literals of ours and
+ * are listed in docs/LOG.md. A record goes to logd as one packet that never blocks; without logd to syslog or, before a
+ * daemon has its target, to stderr. What had to be dropped is counted and logged later as `dropped n=`. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -43,9 +44,12 @@ void log_open(const char *daemon, enum log_level max_level, int (*connect)(void 
 void log_session(const char *sid);   /* default session id of following events; NULL: none. Copied (up to 31 bytes) */
 void log_stderr_too(bool on);
 
-/* The packet as sent to logd: version, level, time in ms, then NUL-terminated daemon, pid, sid, qid, event, and key and
- * value in turn. log_packet_check() is for logd: false when the packet is not of this form (a daemon may be taken over). */
+/* The packet as sent to logd: version (1 byte), level (1), time in ms (8, big-endian), then NUL-terminated daemon, pid, sid,
+ * qid, event, and key and value in turn. A key that begins with '#' has a number. Values are escaped already and cut to
+ * LOG_VALUE_MAX; key and value pairs that would pass LOG_PACKET_MAX are left out. The readers below are for logd: false
+ * when the packet is not exactly of this form (a daemon may be taken over). */
 #define LOG_PACKET_MAX 8192
+#define LOG_VALUE_MAX 2048
 void log_packet(struct buf *out, enum log_level level, uint64_t real_ms, const char *event, const struct log_kv *kv);
 bool log_packet_text(struct sv packet, struct buf *out) MUST_CHECK; /* appends one text line with \n; false: malformed, nothing appended */
 bool log_packet_json(struct sv packet, struct buf *out) MUST_CHECK; /* the same as one JSON object and \n */

@@ -39,6 +39,8 @@ bool sv_copy(struct sv s, char *dst, size_t dst_size) MUST_CHECK; /* NUL-termina
 bool sv_is_ascii(struct sv s);
 bool sv_is_utf8(struct sv s); /* well-formed, RFC 3629 */
 bool sv_has_ctl(struct sv s); /* any byte < 0x20 or 0x7f */
+size_t sv_utf8_len(struct sv s);  /* bytes of the character that s begins with; 0: empty or malformed */
+size_t sv_print_len(struct sv s); /* the same, but 0 for a control character (C0, DEL, C1) as well: must be escaped to be shown */
 
 static inline char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
 static inline bool ascii_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }

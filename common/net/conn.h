@@ -1,8 +1,8 @@
 /* conn - one byte-stream client with buffers and deadlines, for blocking code that reads top to bottom.
  *
- * Every wait has a deadline: the earlier of the idle time for this step and the absolute one of conn_deadline(). A second
- * descriptor, `wake`, can end the wait early (the parent's pipe: shutting down). TLS comes in underneath later (tls/):
- * callers see the same calls. Lines may hold any byte; the caller judges them. */
+ * Every wait has a deadline: the earlier of `idle_ms` from now and `deadline_ms`. A second descriptor, `wake`, can end a wait
+ * for input early (the parent's pipe: shutting down); output is always finished, for a reply that was begun is owed. TLS
+ * comes in underneath later (tls/): callers see the same calls. Lines may hold any byte; the caller judges them. */
 #ifndef NET_CONN_H
 #define NET_CONN_H
 
@@ -19,12 +19,14 @@ struct conn_io { /* how bytes move; conn_init uses the plain one. Returns as rea
 struct conn {
 	int fd;
 	int wake;             /* -1: none */
-	struct buf in, out;
+	struct sv in; /* input read and not yet taken */
+	struct buf store; /* where `in` points: use `in` and conn_take() */
+	struct buf out;
 	uint64_t idle_ms;     /* for one wait; default 300 s */
 	uint64_t deadline_ms; /* monotonic, absolute; 0: none */
 	bool woken;           /* wake became readable; waiting goes on if `ignore_wake` */
 	bool ignore_wake;
-	bool eof;
+	bool eof; /* the client sends no more */
 	const struct conn_io *io;
 	void *io_ctx;
 };
@@ -35,10 +37,11 @@ struct conn {
 void conn_init(struct conn *c, int fd, int wake); /* takes fd, makes it non-blocking */
 void conn_close(struct conn *c);                  /* buffers and descriptor */
 
-/* More input into c->in; blocks. ERR_PEER: end or reset; ERR_TEMP with ETIMEDOUT: deadline; ERR_TEMP with EINTR: woken.
- * Output still buffered is flushed first, when and only when it would block. */
+/* More input at the end of c->in, whose bytes may move; blocks. ERR_PEER: end or reset; ERR_TEMP with sys ETIMEDOUT: deadline;
+ * ERR_TEMP with sys EINTR: woken; ERR_LIMIT: CONN_IN_MAX bytes wait untaken. Output still buffered is flushed first, when and
+ * only when it would block. */
 bool conn_fill(struct conn *c, struct err *e) MUST_CHECK;
-/* One line with its end (LF, or whatever precedes it); a view into c->in, valid until conn_take(). ERR_LIMIT: no LF in the
+/* One line with its end (LF, or whatever precedes it); a view into c->in, valid until conn_fill() and conn_line(). ERR_LIMIT: no LF in the
  * first `max` bytes; they stay in the buffer. */
 bool conn_line(struct conn *c, size_t max, struct sv *ret_line, struct err *e) MUST_CHECK;
 void conn_take(struct conn *c, size_t n); /* consumes n bytes of input */
