@@ -9,7 +9,7 @@
 struct smtp_answer {
 	int code;        /* 0: none came */
 	char dsn[12];
-	char text[400];  /* all lines, joined by blanks, bounded */
+	char text[400];  /* all lines, without their enhanced codes, joined by blanks; bounded, no control bytes */
 };
 #define SMTP_CAP_8BITMIME 1u
 #define SMTP_CAP_SMTPUTF8 2u

@@ -1,0 +1,87 @@
+/* Receiving DATA (RFC 5321 4.5.2). Long runs without a CR are copied whole: the byte-wise part sees only line ends. */
+#include "smtp/smtp.h"
+
+enum { AT_START, AT_DOT, AT_DOT_CR, IN_LINE, AT_CR };
+
+void smtp_dot_init(struct smtp_dot *d) { *d = (struct smtp_dot){ .state = AT_START }; }
+
+/* Bytes that are passed on as they are: up to the next CR, of which IN_LINE knows nothing. */
+static size_t copy_run(struct smtp_dot *d, const char *p, size_t n, char *out)
+{
+	const char *cr = memchr(p, '\r', n);
+	size_t run = cr ? (size_t)(cr - p) : n;
+	for (const char *at = p; (at = memchr(at, '\n', run - (size_t)(at - p))); at++)
+		d->bare_lf++;
+	memcpy(out, p, run);
+	return run;
+}
+
+static void count_odd(struct smtp_dot *d, struct sv used)
+{
+	for (const char *at = used.p; used.n && (at = memchr(at, 0, used.n - (size_t)(at - used.p))); at++)
+		d->nul++;
+	size_t i = 0;
+	for (uint64_t w; i + sizeof w <= used.n; i += sizeof w) {
+		memcpy(&w, used.p + i, sizeof w);
+		w = (w >> 7) & 0x0101010101010101u;
+		d->eight_bit += w * 0x0101010101010101u >> 56;
+	}
+	for (; i < used.n; i++)
+		d->eight_bit += (uint8_t)used.p[i] >> 7;
+}
+
+/* One step at byte c, outside of runs. Returns how many bytes went to out (0 or 1); *ret_used says whether c is used up. */
+static size_t step(struct smtp_dot *d, char c, char *out, bool *ret_used)
+{
+	*ret_used = true;
+	switch (d->state) {
+	case AT_START:
+		d->state = c == '.' ? AT_DOT : IN_LINE;
+		*ret_used = c == '.';
+		return 0;
+	case AT_DOT: /* the dot itself is dropped, whatever follows */
+		d->state = c == '\r' ? AT_DOT_CR : IN_LINE;
+		*ret_used = c == '\r';
+		return 0;
+	case AT_DOT_CR:
+		if (c == '\n') {
+			d->done = true;
+			return 0;
+		}
+		break;
+	case IN_LINE: /* only a CR comes here */
+		d->state = AT_CR;
+		return 0;
+	case AT_CR:
+		if (c == '\n') {
+			d->state = AT_START;
+			*out = '\n';
+			return 1;
+		}
+		break;
+	}
+	d->bare_cr++; /* the CR before c was alone */
+	d->state = c == '\r' ? AT_CR : IN_LINE;
+	*ret_used = c == '\r';
+	*out = '\r';
+	return 1;
+}
+
+size_t smtp_dot_read(struct smtp_dot *d, struct sv in, char *out, size_t out_max, size_t *ret_out)
+{
+	size_t used = 0, made = 0;
+	while (used < in.n && made < out_max && !d->done) {
+		if (d->state == IN_LINE && in.p[used] != '\r') {
+			size_t n = copy_run(d, in.p + used, MIN(in.n - used, out_max - made), out + made);
+			used += n;
+			made += n;
+		} else {
+			bool taken;
+			made += step(d, in.p[used], out + made, &taken);
+			used += taken;
+		}
+	}
+	count_odd(d, sv_sub(in, 0, used));
+	*ret_out = made;
+	return used;
+}
