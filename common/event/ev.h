@@ -35,7 +35,10 @@ struct ev_child {
 	pid_t pid;
 	void (*on)(struct ev_child *c, int status, void *arg); /* status as of waitpid; the watch is gone by then */
 	void *arg;
+	/* the loop's own */
 	bool active;
+	struct ev_io io; /* a pidfd */
+	struct ev_loop *loop;
 };
 
 struct ev_loop *ev_new(struct err *e);
@@ -45,12 +48,12 @@ bool ev_add(struct ev_loop *l, struct ev_io *io, unsigned want, struct err *e) M
 void ev_want(struct ev_loop *l, struct ev_io *io, unsigned want);
 void ev_del(struct ev_loop *l, struct ev_io *io); /* before its descriptor is closed; harmless when not added */
 
-void ev_timer_set(struct ev_loop *l, struct ev_timer *t, uint64_t after_ms); /* sets or moves */
+void ev_timer_set(struct ev_loop *l, struct ev_timer *t, uint64_t after_ms); /* sets or moves; 0: in the next turn */
 void ev_timer_at(struct ev_loop *l, struct ev_timer *t, uint64_t mono_ms);
 void ev_timer_clear(struct ev_loop *l, struct ev_timer *t); /* harmless when not set */
 
-/* Signals come through the loop (signalfd); they are blocked for the process. Children are forked by ev_child_fork or watched
- * after a fork of one's own; in the child call ev_after_fork() to get default signals and an empty mask. */
+/* Signals come through the loop (signalfd); they are blocked for the process. A child is watched after a fork of one's own, at
+ * once or later, and only it is waited for; in the child call ev_after_fork() to get default signals and an empty mask. */
 bool ev_signal(struct ev_loop *l, int signo, void (*on)(int signo, void *arg), void *arg, struct err *e) MUST_CHECK;
 bool ev_child_watch(struct ev_loop *l, struct ev_child *c, struct err *e) MUST_CHECK;
 void ev_child_forget(struct ev_loop *l, struct ev_child *c);

@@ -19,14 +19,14 @@ struct conn_io { /* how bytes move; conn_init uses the plain one. Returns as rea
 struct conn {
 	int fd;
 	int wake;             /* -1: none */
-	struct sv in; /* input read and not yet taken */
-	struct buf store; /* where `in` points: use `in` and conn_take() */
+	struct sv in;         /* input read and not yet taken */
+	struct buf store;     /* where `in` points: use `in` and conn_take() */
 	struct buf out;
 	uint64_t idle_ms;     /* for one wait; default 300 s */
 	uint64_t deadline_ms; /* monotonic, absolute; 0: none */
 	bool woken;           /* wake became readable; waiting goes on if `ignore_wake` */
 	bool ignore_wake;
-	bool eof; /* the client sends no more */
+	bool eof;             /* the client sends no more */
 	const struct conn_io *io;
 	void *io_ctx;
 };
@@ -41,8 +41,8 @@ void conn_close(struct conn *c);                  /* buffers and descriptor */
  * ERR_TEMP with sys EINTR: woken; ERR_LIMIT: CONN_IN_MAX bytes wait untaken. Output still buffered is flushed first, when and
  * only when it would block. */
 bool conn_fill(struct conn *c, struct err *e) MUST_CHECK;
-/* One line with its end (LF, or whatever precedes it); a view into c->in, valid until conn_fill() and conn_line(). ERR_LIMIT: no LF in the
- * first `max` bytes; they stay in the buffer. */
+/* The next line with its end (LF, or whatever precedes it), not yet taken; a view valid until the next conn_fill() or
+ * conn_line(). ERR_LIMIT: no LF in the first `max` bytes; they stay in the buffer. */
 bool conn_line(struct conn *c, size_t max, struct sv *ret_line, struct err *e) MUST_CHECK;
 void conn_take(struct conn *c, size_t n); /* consumes n bytes of input */
 bool conn_buffered(const struct conn *c); /* input is waiting: a pipelining client */
