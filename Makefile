@@ -1,13 +1,16 @@
 # Postern. `make deps run` shows it working, `make deps check` tests it, `make install` installs it. Variants: VARIANT=release|debug|asan|cov
 include config.mk
 
-all: programs
+all: library programs
 MODULES := common master smtpd resolve queue-mgr local-delivery bounce spamcheck logd tools tests
 include $(wildcard $(MODULES:%=%/module.mk))
 
 # --- what the module.mk files declare: LIB_SRC (common), <prog>_SRC and PROGRAMS, <prog>_LIBS --------------------------------
+# A folder without its main.c is no program yet.
+PROGRAMS := $(foreach p,$(PROGRAMS),$(if $(wildcard $($(p)_MAIN)),$(p)))
 COMMON_OBJ := $(LIB_SRC:%.c=$(O)/%.o)
 LIBPOSTERN := $(O)/libpostern.a
+library: $(LIBPOSTERN)
 $(LIBPOSTERN): $(COMMON_OBJ)
 	@rm -f $@ && $(AR) rcs $@ $^
 
@@ -29,6 +32,6 @@ $(O)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -iquote common -iquote $(firstword $(subst /, ,$*)) $(CFLAGS) $(CFLAGS_$(firstword $(subst /, ,$*))) -MMD -MP -c -o $@ $<
 
-.PHONY: all programs clean
+.PHONY: all library programs clean
 clean:
 	rm -rf build
