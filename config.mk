@@ -35,4 +35,4 @@ LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_cov := --coverage
 CFLAGS += -std=gnu11 $(CFLAGS_$(VARIANT)) $(CFLAGS_WARN)
 LDFLAGS += $(LDFLAGS_$(VARIANT))
-LIBS := -lseccomp -ldb
+LIBS := -lseccomp -ldb -lidn2

@@ -4,18 +4,18 @@
 #ifndef MAIL_MADDR_H
 #define MAIL_MADDR_H
 
-#include "base/buf.h"
+#include "base/sv.h"
 #include "base/err.h"
 
-#define MADDR_LOCAL_MAX 64
+#define MADDR_LOCAL_MAX 128 /* as text, quotes included. RFC 5321 4.5.3.1.1: at least 64; rewritten senders (VERP, SRS) are longer */
 #define MADDR_DOMAIN_MAX 255
 #define MADDR_TEXT_MAX 320
 
 struct maddr {
-	char local[MADDR_LOCAL_MAX * 2 + 3]; /* unquoted content; may hold blanks and quotes */
+	char local[MADDR_LOCAL_MAX + 1]; /* unquoted content; may hold blanks and quotes */
 	char domain[MADDR_DOMAIN_MAX + 1];   /* lower case (ASCII), no final dot; "" when there is none; "[192.0.2.1]" for a literal */
 	size_t local_len;
-	bool utf8;    /* holds non-ASCII: SMTPUTF8 */
+	bool utf8;    /* holds non-ASCII: needs SMTPUTF8 */
 	bool literal; /* the domain is an address literal */
 	bool null;    /* "<>": local and domain empty */
 };
@@ -31,7 +31,8 @@ enum {
 bool maddr_parse_path(struct sv *in, unsigned flags, struct maddr *ret, struct err *e) MUST_CHECK;
 /* The address alone, without angle brackets: configuration, aliases, headers, queue files. The whole of `in`. */
 bool maddr_parse(struct sv in, unsigned flags, struct maddr *ret, struct err *e) MUST_CHECK;
-/* Reads one address (quote-aware) off *in up to a blank or the end: Postern-To lines. */
+/* Reads one address (quote-aware) off *in up to a blank or the end, after leading blanks: Postern-To lines. The null sender
+ * is "<>" there, or nothing at all at the end. */
 bool maddr_scan(struct sv *in, unsigned flags, struct maddr *ret, struct err *e) MUST_CHECK;
 /* Its text without brackets, the local part quoted where it must be; "" for null. Re-parses to the same. Returns dst. */
 const char *maddr_text(const struct maddr *a, char dst[MADDR_TEXT_MAX + 1]);
