@@ -1,0 +1,97 @@
+"""Sizes, counts, errors and times: each bound is answered with a clear code, and the next client is served."""
+import time
+
+from postern import Smtp, claim, message, run, until
+
+
+def sizes(i):
+    big = message(body="x" * 76 + "\n") + ("y" * 76 + "\n") * (11 * 1024 * 1024 // 77)
+    reply = i.send(msg=big)
+    claim("too large: 552 5.3.4 after the whole message", reply.startswith("552 5.3.4"), reply)
+    claim("nothing of it stays in the queue", i.wait_queue_empty(), i.full_queue_files())
+    s = i.smtp()
+    reply = s.cmd("NOOP " + "x" * 5000)
+    claim("an over-long command line: 500 5.5.2", reply.startswith("500 5.5"), reply)
+    claim("and the session stays in step", s.hello().startswith("250"))
+    s.send(b"x" * 300000)
+    s.send(b"\r\nNOOP\r\n")
+    claim("300 kB without a line end: one refusal", s.reply().startswith("500 5.5"))
+    claim("and in step again", s.reply().startswith("250"))
+    s.close()
+
+
+def counts(i):
+    s = i.smtp()
+    s.hello()
+    s.cmd("MAIL FROM:<a@client.example>")
+    replies = [s.cmd(f"RCPT TO:<{i.env['RCPT']}+{k}@{i.domain}>") for k in range(1001)]
+    claim("1,000 recipients are taken", all(r.startswith("250") for r in replies[:1000]), replies[999])
+    claim("the next one: 452 4.5.3", replies[1000].startswith("452 4.5.3"), replies[1000])
+    s.close()
+    loop = "".join(f"Received: from a by b; Mon, 23 Nov 2026 12:00:{k % 60:02d} +0000\n" for k in range(51))
+    reply = i.send(msg=loop + message())
+    claim("more than 50 Received lines: 554 5.4.6", reply.startswith("554 5.4.6"), reply)
+    reply = i.send(msg=loop[: loop.rfind("Received")] + message())
+    claim("50 are taken", reply.startswith("250"), reply)
+    reply = i.send(msg=message(body="a\0b\n"))
+    claim("a NUL in a message is refused", reply.startswith("55"), reply)
+
+
+def errors(i):
+    s = i.smtp(timeout=60)
+    replies = [s.cmd("BOGUS") for _ in range(5)]
+    t = time.monotonic()
+    replies.append(s.cmd("BOGUS"))
+    claim("after 5 errors the answers are slow", time.monotonic() - t >= 0.9, time.monotonic() - t)
+    s.close()
+    i.restart("error_delay = 0s", "errors_max = 8")
+    s = i.smtp()
+    for _ in range(9):
+        last = s.cmd("BOGUS")
+        if last.startswith("421"):
+            break
+    claim("too many errors: 421 4.7.0 and the end", last.startswith("421 4.7.0") and s.line() == "", last)
+
+
+def times(i):
+    s = i.smtp()
+    t = time.monotonic()
+    reply = s.reply()
+    took = time.monotonic() - t
+    claim("an idle client: 421 4.4.2 after command_timeout", reply.startswith("421 4.4.2") and 4 < took < 8, (reply, took))
+    s = i.smtp()
+    s.hello()
+    s.envelope(i.rcpt)
+    s.cmd("DATA")
+    s.send(b"Subject: half\r\n\r\nand then")
+    reply = s.reply()
+    claim("silence within a message: 421 4.4.2", reply.startswith("421 4.4.2"), reply)
+    claim("nothing of it was kept", i.wait_queue_empty() and not any("half" in open(f).read() for f in i.mails()))
+
+
+def connections(i):
+    i.restart("connections_per_client_max = 3")
+    held = [i.smtp() for _ in range(3)]
+    s = i.smtp()
+    claim("one connection too many of one client: 421 4.7.0", s.greeting.startswith("421 4.7.0"), s.greeting)
+    for c in held:
+        c.close()
+    claim("when they are gone the next one is served", until(lambda: i.smtp().greeting.startswith("220"), 5))
+
+
+def soft_bounce(i):
+    i.restart("soft_bounce = yes", "connections_per_client_max = 50")
+    reply = i.send(f"nosuch@{i.domain}")
+    claim("soft_bounce: 450 4.1.1 instead of 550", reply.startswith(("450 4.1.1", "451 4.1.1")), reply)
+
+
+def a_pool_that_is_full(i):
+    i.restart("soft_bounce = no", "smtpd_workers_max = 4")
+    held = [i.smtp() for _ in range(4)]
+    late = Smtp(i.where, greet=False, timeout=10)
+    held[0].close()
+    claim("a client waits until a process is free", late.reply().startswith("220"))
+    late.close()
+
+
+run(sizes, counts, errors, times, connections, soft_bounce, a_pool_that_is_full)

@@ -1,0 +1,104 @@
+"""The sendmail command as programs call it, mailq and newaliases, and what happens while the system is down."""
+import os
+import subprocess
+
+from postern import claim, content, headers_of, run, until
+
+
+def newest(i, n, maildir=None):
+    found = i.wait_mails(n + 1, maildir)
+    return content(found[-1]) if len(found) > n else b""
+
+
+def submit(i):
+    n = len(i.mails())
+    r = i.sendmail("-i", i.env["RCPT"], data="Subject: plain\n\nfrom a cron job\n.\nafter the dot\n")
+    text = newest(i, n)
+    claim("sendmail -i user: exit 0", r.returncode == 0, r.stderr)
+    claim("a lone dot is text with -i", text.endswith(b"from a cron job\n.\nafter the dot\n"), text)
+    head = "\n".join(headers_of(text))
+    for name in ("From:", "Date:", "Message-ID:"):
+        claim(f"{name} is added when missing", f"\n{name}" in head, head)
+    n = len(i.mails())
+    r = i.sendmail(i.env["RCPT"], data="Subject: dot\n\nbefore\n.\nafter\n")
+    claim("without -i a lone dot ends the message", newest(i, n).endswith(b"\nbefore\n"), r.stderr)
+
+
+def from_and_name(i):
+    n = len(i.mails())
+    r = i.sendmail("-f", "bounces@client.example", "-F", "A Name", "-oi", i.rcpt, data="Subject: f\n\nx\n")
+    head = headers_of(newest(i, n))
+    claim("-f sets the envelope sender", head[0] == "Return-Path: <bounces@client.example>", (head, r.stderr))
+    claim("-F sets the name", any(h.startswith("From:") and "A Name" in h for h in head), head)
+
+
+def recipients_from_header(i):
+    n1, n2 = len(i.mails()), len(i.mails(i.maildir2))
+    r = i.sendmail("-t", data=f"To: One <{i.rcpt}>\nBcc: {i.rcpt2}\nSubject: t\nFrom: x@client.example\n\nbody\n")
+    a, b = newest(i, n1), newest(i, n2, i.maildir2)
+    claim("-t takes recipients from the header", r.returncode == 0 and a and b, r.stderr)
+    claim("Bcc is removed", b"bcc" not in a.lower() and b"bcc" not in b.lower(), a)
+    r = i.sendmail("-t", data="Subject: none\n\nbody\n")
+    claim("-t without recipients: EX_USAGE or EX_DATAERR, and says so", r.returncode in (64, 65) and r.stderr, (r.returncode, r.stderr))
+
+
+def refusals(i):
+    r = i.sendmail(f"nosuch@{i.domain}", data="Subject: x\n\nx\n")
+    claim("unknown recipient: EX_NOUSER 67, with the reason", r.returncode == 67 and "nosuch" in r.stderr, (r.returncode, r.stderr))
+    n = len(i.mails())
+    r = i.sendmail(i.rcpt, f"nosuch@{i.domain}", data="Subject: partly\n\nx\n")
+    claim("one of two refused: the other still gets it", newest(i, n).endswith(b"\nx\n") and "nosuch" in r.stderr, (r.returncode, r.stderr))
+    r = i.sendmail(data="x\n")
+    claim("no recipients: EX_USAGE 64", r.returncode == 64 and r.stderr, (r.returncode, r.stderr))
+    r = i.sendmail("-Z", data="x\n")
+    claim("an unknown option is named", r.returncode == 64 and "Z" in r.stderr, r.stderr)
+    evil = "a@client.example\nRCPT TO:<x@y>"
+    r = i.sendmail("-f", evil, i.rcpt, data="Subject: x\n\nx\n")
+    claim("a newline in an address is refused", r.returncode != 0, r.stderr)
+
+
+def big_and_binary(i):
+    n = len(i.mails())
+    body = b"Subject: big\nFrom: a@client.example\n\n" + (b"z" * 70 + b"\n") * 60000 + "ünïcode".encode() + b" no newline at the end"
+    r = i.sendmail("-i", i.rcpt, data=body)
+    claim("4 MB with 8-bit text", r.returncode == 0 and newest(i, n).rstrip(b"\n").endswith(body.rstrip(b"\n")[-5000:]), r.stderr)
+    n = len(i.mails())
+    i.sendmail("-i", i.rcpt, data=b"Subject: crlf\r\nFrom: a@client.example\r\n\r\nline\r\n")
+    claim("CRLF input becomes lines", newest(i, n).endswith(b"\n\nline\n"))
+
+
+def other_modes(i):
+    n = len(i.mails())
+    talk = f"EHLO x.example\r\nMAIL FROM:<s@client.example>\r\nRCPT TO:<{i.rcpt}>\r\nDATA\r\nSubject: bs\r\n\r\nhi\r\n.\r\nQUIT\r\n"
+    r = i.sendmail("-bs", data=talk)
+    claim("-bs speaks SMTP on stdin and stdout", r.stdout.startswith("220") and "221" in r.stdout and newest(i, n), r.stdout)
+    r = i.sendmail("-bp")
+    claim("-bp is mailq", r.returncode == 0 and "empty" in r.stdout.lower(), r.stdout + r.stderr)
+    r = subprocess.run([f"{i.dir}/bin/mailq"], capture_output=True, text=True)
+    claim("mailq", r.returncode == 0 and "empty" in r.stdout.lower(), r.stdout + r.stderr)
+    r = subprocess.run([f"{i.dir}/bin/newaliases"], capture_output=True, text=True)
+    claim("newaliases", r.returncode == 0, r.stdout + r.stderr)
+    r = i.sendmail("-q")
+    claim("-q flushes", r.returncode == 0, r.stderr)
+
+
+def while_down(i):
+    i.down()
+    home = f"{i.dir}/deadhome"
+    os.mkdir(home)
+    r = i.sendmail("-i", i.rcpt, data="Subject: saved\n\nkeep me\n", env={**os.environ, "HOME": home})
+    dead = [os.path.join(p, f) for p in (home, os.path.expanduser("~")) for f in os.listdir(p) if f == "dead.letter"]
+    claim("while the system is down: exit 75 and it says so", r.returncode == 75 and r.stderr, (r.returncode, r.stderr))
+    claim("the message is in dead.letter", any(b"keep me" in content(d) for d in dead), dead)
+    for d in dead:
+        os.unlink(d)
+    # A sender that starts while the system comes up waits for it.
+    p = subprocess.Popen([i.env["SENDMAIL"], "-i", i.rcpt], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    p.stdin.write("Subject: waited\n\npatience\n")
+    p.stdin.close()
+    n = len(i.mails())
+    i.up()
+    claim("a sender that came early waits until it is up", p.wait(30) == 0 and newest(i, n), p.stderr.read())
+
+
+run(submit, from_and_name, recipients_from_header, refusals, big_and_binary, other_modes, while_down)
