@@ -255,6 +255,26 @@ class Instance:
                 pass
         return pids
 
+    def block(self, maildir=None):
+        """Makes a mailbox unusable for now: a file stands where the Maildir was."""
+        m = maildir or self.maildir
+        if os.path.isdir(m):
+            os.rename(m, m + ".away")
+        os.makedirs(os.path.dirname(m), exist_ok=True)
+        with open(m, "w"):
+            pass
+
+    def unblock(self, maildir=None):
+        m = maildir or self.maildir
+        os.unlink(m)
+        if os.path.isdir(m + ".away"):
+            os.rename(m + ".away", m)
+
+    def queue(self, *filters):
+        """The queue as `postern queue list --json` tells it."""
+        out = self.postern("queue", "list", "--json", *filters)
+        return [json.loads(line) for line in out.stdout.splitlines() if line.strip().startswith("{")] if out.returncode == 0 else [{"error": out.stderr}]
+
     def sanitizer_reports(self):
         return glob.glob(f"{self.dir}/log/asan*")
 
