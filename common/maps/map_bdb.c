@@ -1,0 +1,122 @@
+/* bdb: a compiled table, opened again when the file is another one. */
+#include "maps/bdb.h"
+
+struct table {
+	char *name;     /* as in the specification */
+	struct bdb *db; /* NULL after a failure: opened again by the next refresh */
+	struct map_stamp stamp;
+};
+
+/* `bdb:/etc/aliases` is /etc/aliases.db, if that is there. */
+static bool find_file(const struct table *t, char *ret_path, size_t size, struct stat *ret_st, struct err *e)
+{
+	int n = snprintf(ret_path, size, "%s.db", t->name);
+
+	if (n < 0 || (size_t)n >= size)
+		return err_set(e, ERR_PERM, "the path is too long");
+	if (!sv_ends(sv_of(t->name), SV(".db")) && stat(ret_path, ret_st) == 0)
+		return true;
+	snprintf(ret_path, size, "%s", t->name);
+	return stat(ret_path, ret_st) == 0 || err_sys(e, ERR_TEMP, "read %s", ret_path);
+}
+
+/* The old file stays in use when the new one cannot be. */
+static bool load(struct table *t, struct err *e)
+{
+	char path[4096];
+	struct stat st;
+
+	if (!find_file(t, path, sizeof(path), &st, e))
+		return false;
+	struct map_stamp now = map_stamp_of(&st);
+	if (t->db && map_stamp_same(&now, &t->stamp))
+		return true;
+	struct bdb *db = bdb_open(path, e);
+	if (!db)
+		return false;
+	bdb_close(t->db);
+	t->db = db;
+	t->stamp = now;
+	return true;
+}
+
+static bool open_bdb(struct map *m, const char *name, struct err *e)
+{
+	if (name[0] != '/')
+		return err_set(e, ERR_PERM, "table %s: the path must be absolute", m->spec);
+	struct table *t = m->state = mem_new(sizeof(*t));
+	t->name = mem_dup(sv_of(name));
+	return load(t, e);
+}
+
+static void close_bdb(struct map *m)
+{
+	struct table *t = m->state;
+
+	bdb_close(t->db);
+	free(t->name);
+	free(t);
+}
+
+static void refresh_bdb(struct map *m)
+{
+	struct err e = { .kind = ERR_NONE };
+
+	if (load(m->state, &e))
+		err_clear(&e);
+	m->fault = e;
+}
+
+/* Other programs write keys with the NUL of C, or without; ours have none. */
+static enum map_result look_up(struct bdb *db, struct sv key, struct sv *ret_value, struct err *e)
+{
+	char with_nul[MAP_KEY_MAX + 1];
+	enum map_result r = bdb_get(db, key, ret_value, e);
+
+	if (r != MAP_NONE || key.n > MAP_KEY_MAX)
+		return r;
+	memcpy(with_nul, key.p, key.n);
+	with_nul[key.n] = '\0';
+	return bdb_get(db, (struct sv){ with_nul, key.n + 1 }, ret_value, e);
+}
+
+static enum map_result get_bdb(struct map *m, struct sv key, struct buf *ret_value, struct err *e)
+{
+	struct table *t = m->state;
+	struct sv value;
+
+	if (!t->db) {
+		*e = m->fault;
+		return MAP_FAILED;
+	}
+	enum map_result r = look_up(t->db, key, &value, e);
+	if (r == MAP_FAILED) {
+		err_add(e, "table %s", m->spec);
+		if (e->kind == ERR_TEMP) { /* the library gives up a file for good after a fault: start anew */
+			bdb_close(t->db);
+			t->db = NULL;
+			m->fault = *e;
+		}
+		return r;
+	}
+	if (r == MAP_NONE)
+		return r;
+	if (value.n > ret_value->max) {
+		err_set(e, ERR_LIMIT, "value of %zu bytes is too long here", value.n);
+		return MAP_FAILED;
+	}
+	buf_reset(ret_value);
+	buf_putsv(ret_value, value);
+	return MAP_FOUND;
+}
+
+static bool each_bdb(struct map *m, map_visit *on, void *arg, struct err *e)
+{
+	struct table *t = m->state;
+
+	if (!t->db)
+		return err_set(e, ERR_TEMP, "table %s is not open", m->spec);
+	return bdb_each(t->db, on, arg, e);
+}
+
+const struct map_driver map_driver_bdb = { "bdb", open_bdb, close_bdb, refresh_bdb, get_bdb, each_bdb };
