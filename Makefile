@@ -4,6 +4,7 @@ include config.mk
 all: library programs
 MODULES := common master smtpd resolve queue-mgr local-delivery bounce spamcheck logd tools tests
 include $(wildcard $(MODULES:%=%/module.mk))
+include scripts/targets.mk
 
 # --- what the module.mk files declare: LIB_SRC (common), <prog>_SRC and PROGRAMS, <prog>_LIBS --------------------------------
 # A folder without its main.c is no program yet.

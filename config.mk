@@ -28,10 +28,12 @@ LDFLAGS_HARD := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 $(CFLAGS_HARD)
 CFLAGS_debug := -Og -g3 $(CFLAGS_HARD)
 CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -DPOSTERN_ASAN=1
+CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -DPOSTERN_ASAN=1
 CFLAGS_cov := -O0 -g --coverage
 LDFLAGS_release := $(LDFLAGS_HARD)
 LDFLAGS_debug := $(LDFLAGS_HARD)
 LDFLAGS_asan := -fsanitize=address,undefined
+LDFLAGS_fuzz := -fsanitize=address,undefined
 LDFLAGS_cov := --coverage
 CFLAGS += -std=gnu11 $(CFLAGS_$(VARIANT)) $(CFLAGS_WARN)
 LDFLAGS += $(LDFLAGS_$(VARIANT))

@@ -1,0 +1,33 @@
+# What people call: make deps run | deps check | install | e2e | lint | bench | format
+.PHONY: deps run check e2e fuzz lint tests install bench format
+
+deps:
+	@scripts/deps
+# `make deps check` on a fresh machine: what follows is evaluated again when the packages are there.
+ifneq ($(filter deps,$(MAKECMDGOALS)),)
+run check: deps
+endif
+
+SELF = $(MAKE) --no-print-directory VARIANT=$(VARIANT)
+run:
+	@$(SELF) all
+	@VARIANT=$(VARIANT) scripts/demo
+check:
+	@$(SELF) -j$$(nproc) all tests
+	@VARIANT=$(VARIANT) scripts/check
+tests: all
+	@$(SELF) $(O)/tests/unit-tests fuzz-targets
+e2e: all
+	@POSTERN_BUILD=$(abspath $(O)) tests/e2e/run $(T)
+fuzz: tests
+	@POSTERN_BUILD=$(abspath $(O)) tests/fuzz/replay
+lint: all
+	@POSTERN_BUILD=$(abspath $(O)) scripts/lint
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+bench: all
+	@scripts/bench
+install: all
+	@VARIANT=$(VARIANT) O='$(O)' DESTDIR='$(DESTDIR)' SBINDIR='$(SBINDIR)' BINDIR='$(BINDIR)' LIBEXECDIR='$(LIBEXECDIR)' SYSCONFDIR='$(SYSCONFDIR)' \
+		MANDIR='$(MANDIR)' UNITDIR='$(UNITDIR)' SYSUSERSDIR='$(SYSUSERSDIR)' TMPFILESDIR='$(TMPFILESDIR)' STATEDIR='$(STATEDIR)' \
+		RUNDIR='$(RUNDIR)' LOGDIR='$(LOGDIR)' SYSTEM_MTA='$(SYSTEM_MTA)' scripts/install
