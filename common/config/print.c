@@ -8,12 +8,12 @@ static void value_of(const struct cfg *c, const struct cfg_place *at, struct buf
 	cfg_value_print(at->param, cfg_member(c, at), out);
 }
 
-/* In the file or not: does it differ from what it would be without the file? */
+/* Set in the file, and to something else than the default. */
 static bool is_changed(const struct cfg *c, const struct cfg_place *at, struct sv value)
 {
-	if (!at->param->def) /* computed: only the file can tell */
-		return at->section == CFG_TOP && cfg_was_set(c, at->param->name, NULL);
-	return !sv_eqs(value, at->param->def);
+	if (at->section == CFG_TOP && !cfg_was_set(c, at->param->name, NULL))
+		return false;
+	return !at->param->def || !sv_eqs(value, at->param->def);
 }
 
 static void print_group(const struct cfg *c, const struct cfg_group *g, size_t section, int what, struct buf *out)
