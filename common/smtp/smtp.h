@@ -25,6 +25,7 @@ struct smtp_dot {
 	unsigned state;
 	bool done;
 	uint64_t bare_cr, bare_lf, nul, eight_bit;
+	uint64_t dots; /* removed ones, the final one included: RFC 1870 does not count them */
 };
 void smtp_dot_init(struct smtp_dot *d);
 /* Consumes from `in` until it is used up, the end was seen (d->done), or `out_max` bytes were produced; returns how many bytes of `in`

@@ -1,0 +1,54 @@
+/* EHLO and HELO (RFC 5321 4.1.1.1). */
+#include "session.h"
+
+/* The name is checked for form only, and liberally: what a client calls itself proves nothing (RFC 5321 4.1.4), but it goes into
+ * our Received line and log. Of printable ASCII only what has a meaning in a header is refused. */
+static bool is_name(struct sv s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= ' ' || s.p[i] >= 0x7f || strchr("()<>@,;\\\"", s.p[i]))
+			return false;
+	return s.n > 0;
+}
+
+static bool take_name(struct session *s, const char *verb, struct sv arg, struct buf *reply)
+{
+	if (arg.n == 0)
+		session_complain(s, reply, 501, "5.5.4", "%s needs the name of your host: %s mail.example.org", verb, verb);
+	else if (arg.n >= sizeof s->helo)
+		session_complain(s, reply, 501, "5.5.2", "A host name has at most 255 bytes");
+	else if (!is_name(arg) || !sv_copy(arg, s->helo, sizeof s->helo))
+		session_complain(s, reply, 501, "5.5.2", "That is no host name and no address literal like [192.0.2.1]");
+	else
+		return true;
+	return false;
+}
+
+/* RFC 5321 4.1.4: a second EHLO is as good as RSET. RFC 2034 4: no enhanced codes here. */
+enum phase cmd_ehlo(struct session *s, struct sv arg, struct buf *reply)
+{
+	if (!take_name(s, "EHLO", arg, reply))
+		return s->phase;
+	session_reset(s);
+	s->esmtp = true;
+	smtp_replyf(reply, 250, "",
+		"%s greets %s\n"
+		"PIPELINING\n"
+		"SIZE %llu\n"
+		"8BITMIME\n"
+		"ENHANCEDSTATUSCODES\n"
+		"SMTPUTF8\n"
+		"HELP",
+		s->cfg->global.hostname, s->helo, (unsigned long long)s->cfg->global.message_max_size);
+	return PH_HELLO;
+}
+
+enum phase cmd_helo(struct session *s, struct sv arg, struct buf *reply)
+{
+	if (!take_name(s, "HELO", arg, reply))
+		return s->phase;
+	session_reset(s);
+	s->esmtp = false;
+	smtp_replyf(reply, 250, "", "%s greets %s", s->cfg->global.hostname, s->helo);
+	return PH_HELLO;
+}

@@ -1,0 +1,115 @@
+/* RSET, NOOP, VRFY, EXPN, HELP, QUIT, and the table of all commands. */
+#include "session.h"
+
+#define EXPN_MAX 100 /* addresses listed */
+
+enum phase cmd_rset(struct session *s, struct sv arg, struct buf *reply)
+{
+	(void)arg;
+	session_reset(s);
+	smtp_reply(reply, 250, "2.0.0", "Ok");
+	return s->phase == PH_START ? PH_START : PH_HELLO;
+}
+
+enum phase cmd_noop(struct session *s, struct sv arg, struct buf *reply)
+{
+	(void)arg; /* RFC 5321 4.1.1.9: ignored */
+	smtp_reply(reply, 250, "2.0.0", "Ok");
+	return s->phase;
+}
+
+/* RFC 5321 3.5.3 and 7.3: 252 tells nobody who has a mailbox here. */
+enum phase cmd_vrfy(struct session *s, struct sv arg, struct buf *reply)
+{
+	if (arg.n == 0)
+		return session_complain(s, reply, 501, "5.5.4", "VRFY needs an address");
+	smtp_reply(reply, 252, "2.5.2", "Addresses are not verified here; send the message, and each RCPT is answered");
+	return s->phase;
+}
+
+static void put_finals(const struct vec *finals, struct buf *reply)
+{
+	struct buf text = BUF_INIT(EXPN_MAX * (ADDRESS_MAX + 4) + 100);
+	for (size_t i = 0; i < MIN(finals->len, EXPN_MAX); i++)
+		buf_putf(&text, "%s<%s>", i ? "\n" : "", VEC_AT(finals, struct resolve_rcpt, i)->address);
+	if (finals->len > EXPN_MAX)
+		buf_putf(&text, "\nand %zu more", finals->len - EXPN_MAX);
+	smtp_reply(reply, 250, "2.1.5", buf_str(&text));
+	buf_free(&text);
+}
+
+/* For programs of this machine: to what does this address lead? Strangers would read our lists with it. */
+enum phase cmd_expn(struct session *s, struct sv arg, struct buf *reply)
+{
+	struct maddr list;
+	char text[MADDR_TEXT_MAX + 1];
+	struct err e = { 0 };
+	struct vec finals = VEC_INIT(struct resolve_rcpt, s->cfg->smtpd.alias_expansion_max);
+	if (!session_is_ours(s))
+		return session_complain(s, reply, 502, "5.7.0", "EXPN is not for you");
+	bool path = arg.n > 0 && arg.p[0] == '<';
+	if (path ? !maddr_parse_path(&arg, MADDR_NO_DOMAIN_OK | MADDR_UTF8_OK, &list, &e)
+		 : !maddr_parse(arg, MADDR_NO_DOMAIN_OK | MADDR_UTF8_OK, &list, &e))
+		return session_complain(s, reply, 501, "5.1.3", "%s", *e.text ? e.text : "EXPN needs an address");
+	maddr_text(&list, text);
+	const struct resolve_rcpt *first = NULL;
+	if (s->ops->resolve(s->env, text, true, &finals, &e) && finals.len > 0)
+		first = VEC_AT(&finals, struct resolve_rcpt, 0);
+	if (first && first->status == RESOLVE_OK)
+		put_finals(&finals, reply);
+	else if (first && first->status != RESOLVE_TEMP)
+		session_complain(s, reply, 550, "5.1.1", "<%s>: %s", text, *first->text ? first->text : "no such user here");
+	else
+		smtp_replyf(reply, 451, "4.3.0", "<%s>: it cannot be looked up now", text);
+	vec_free(&finals);
+	return s->phase;
+}
+
+static enum phase help_on(struct session *s, struct sv topic, struct buf *reply)
+{
+	for (const struct command *c = session_commands; c->verb; c++)
+		if (sv_ieqs(topic, c->verb)) {
+			smtp_reply(reply, 214, "2.0.0", c->help);
+			return s->phase;
+		}
+	return session_complain(s, reply, 504, "5.5.4", "There is no such command");
+}
+
+enum phase cmd_help(struct session *s, struct sv arg, struct buf *reply)
+{
+	struct buf text = BUF_INIT(2000);
+	if (arg.n > 0)
+		return help_on(s, arg, reply);
+	buf_puts(&text, "This is Postern, an SMTP server. Commands:");
+	for (const struct command *c = session_commands; c->verb; c++)
+		buf_putf(&text, "\n%s", c->help);
+	buf_putf(&text, "\nTrouble? Write to postmaster@%s", s->cfg->global.origin);
+	smtp_reply(reply, 214, "2.0.0", buf_str(&text));
+	buf_free(&text);
+	return s->phase;
+}
+
+enum phase cmd_quit(struct session *s, struct sv arg, struct buf *reply)
+{
+	(void)arg;
+	smtp_replyf(reply, 221, "2.0.0", "%s Bye", s->cfg->global.hostname);
+	return PH_QUIT;
+}
+
+#define PH_MESSAGE (PH_MAIL | PH_RCPT)
+const struct command session_commands[] = {
+	{ "EHLO", PH_ANY, "", "EHLO your.host.name: greets, and shows what this server can do", false, cmd_ehlo },
+	{ "HELO", PH_ANY, "", "HELO your.host.name: greets, the old way", false, cmd_helo },
+	{ "MAIL", PH_HELLO, "A message is in progress: finish it, or say RSET",
+		"MAIL FROM:<address> [SIZE=bytes] [BODY=8BITMIME] [SMTPUTF8]: begins a message", false, cmd_mail },
+	{ "RCPT", PH_MESSAGE, "Say MAIL first", "RCPT TO:<address>: one for each recipient", false, cmd_rcpt },
+	{ "DATA", PH_MESSAGE, "Say MAIL and RCPT first", "DATA: the message follows, ended by a line with only a dot", true,
+		cmd_data },
+	{ "RSET", PH_ANY, "", "RSET: forgets the message in progress", true, cmd_rset },
+	{ "NOOP", PH_ANY, "", "NOOP: does nothing", false, cmd_noop },
+	{ "VRFY", PH_ANY, "", "VRFY address: is not answered here", false, cmd_vrfy },
+	{ "EXPN", PH_ANY, "", "EXPN address: what an alias leads to, for programs of this machine", false, cmd_expn },
+	{ "HELP", PH_ANY, "", "HELP [command]: this text", false, cmd_help },
+	{ "QUIT", PH_ANY, "", "QUIT: ends the connection", true, cmd_quit },
+	{ NULL },
+};

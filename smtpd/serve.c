@@ -1,0 +1,226 @@
+/* One client from accept to close: moves bytes between its socket and the session, and knows about time. */
+#include "worker.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "net/conn.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#define REPLY_MAX (64 * 1024)
+#define LINGER_MS 500           /* how long a client may still talk after its last reply */
+#define LINGER_MAX (256 * 1024) /* and how much */
+
+struct talk {
+	struct worker *worker;
+	struct session session;
+	struct conn conn;
+	struct buf reply;
+	const char *end; /* how it ended, for the log */
+};
+
+/* --- out of memory: said without memory (DESIGN 6) --- */
+static int oom_client = -1; /* the one client of this process; a handler gets no argument */
+
+static void out_of_memory(void)
+{
+	static const char text[] = "421 4.3.0 Out of memory, try again later\r\n";
+	if (oom_client >= 0 && send(oom_client, text, sizeof text - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		_exit(71);
+	_exit(71); /* EX_OSERR */
+}
+
+/* --- who is it? --- */
+static bool in_nets(const struct cfg_nets *nets, const struct addr *a)
+{
+	for (size_t i = 0; i < nets->n; i++)
+		if (addr_net_has(&nets->item[i], a))
+			return true;
+	return false;
+}
+
+static void know_local(struct worker *w, int fd, struct session_client *c)
+{
+	struct err e = { 0 };
+	pid_t pid;
+	uid_t uid;
+	gid_t gid;
+	c->kind = CLIENT_SUBMIT;
+	c->uid = 65534; /* nobody, for whom the kernel does not name */
+	if (!sock_peer_cred(fd, &pid, &uid, &gid, &e)) {
+		LOG_WARN("peer_unknown", KV_ERR(&e));
+		return;
+	}
+	c->uid = uid;
+	if (!resolver_user(&w->resolver, uid, c->user, sizeof c->user, &e) || sv_has_ctl(sv_of(c->user)) ||
+		strpbrk(c->user, "()\\"))
+		c->user[0] = '\0'; /* it is a comment in our Received line, and may be missing there */
+}
+
+static void know_client(struct worker *w, const struct svc_client *client, struct session_client *c)
+{
+	*c = (struct session_client){ .kind = CLIENT_NET, .addr = client->peer };
+	if (strcmp(client->on->name, "smtpd.bounce") == 0 && !client->on->tcp)
+		c->kind = CLIENT_BOUNCE;
+	else if (!client->on->tcp)
+		know_local(w, client->fd, c);
+	else
+		c->trusted = in_nets(&w->cfg->global.trusted_networks, &client->peer);
+}
+
+static void make_id(char dst[9])
+{
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
+	uint64_t r = rnd_u64();
+	for (int i = 0; i < 8; i++, r >>= 5)
+		dst[i] = digits[r & 31];
+	dst[8] = '\0';
+}
+
+/* --- talking --- */
+static bool send_reply(struct talk *t)
+{
+	struct err e;
+	bool ok = t->reply.len == 0 || conn_put(&t->conn, buf_sv(&t->reply), &e);
+	buf_reset(&t->reply);
+	if (!ok)
+		t->end = "lost";
+	return ok;
+}
+
+static void tarpit(struct talk *t, uint64_t ms)
+{
+	struct pollfd wake = { .fd = t->conn.wake, .events = POLLIN };
+	if (poll(&wake, 1, (int)ms) < 0)
+		return; /* a signal: the delay is no promise */
+}
+
+/* The client is silent, gone, or we are to end. true: go on. */
+static bool go_on(struct talk *t, const struct err *e)
+{
+	if (e->sys == EINTR && t->session.phase == PH_DATA) {
+		t->conn.ignore_wake = true; /* a message in progress is finished */
+		return true;
+	}
+	if (e->sys == EINTR) {
+		session_close(&t->session, "4.3.2", "The server is going down, come again soon", &t->reply);
+		t->end = "shutdown";
+	} else if (e->sys == ETIMEDOUT) {
+		session_close(&t->session, "4.4.2", "Timeout: closing the connection", &t->reply);
+		t->end = "timeout";
+	} else {
+		t->session.phase = PH_QUIT;
+		t->end = "lost";
+	}
+	return false;
+}
+
+static bool more_input(struct talk *t)
+{
+	const struct cfg_smtpd *c = &t->worker->cfg->smtpd;
+	struct err e;
+	t->conn.idle_ms = 1000 * (t->session.phase == PH_DATA ? c->data_timeout : c->command_timeout);
+	return conn_fill(&t->conn, &e) || go_on(t, &e);
+}
+
+static void converse(struct talk *t)
+{
+	struct session *s = &t->session;
+	session_greet(s, &t->reply);
+	while (send_reply(t) && s->phase != PH_QUIT) {
+		if (t->conn.woken && s->phase != PH_DATA) {
+			session_close(s, "4.3.2", "The server is going down, come again soon", &t->reply);
+			t->end = "shutdown";
+			continue;
+		}
+		size_t used = session_feed(s, t->conn.in, &t->reply);
+		conn_take(&t->conn, used);
+		if (s->delay_ms > 0)
+			tarpit(t, s->delay_ms);
+		if (used == 0 && !more_input(t))
+			s->phase = PH_QUIT;
+	}
+}
+
+/* Closing a socket with unread input resets the connection, and a client that we turn out may never see why. So: say that we are
+ * done, and let it talk on for a moment. */
+static void linger(struct talk *t)
+{
+	struct err e;
+	char sink[4096];
+	size_t n = 0;
+	uint64_t end = clock_mono_ms() + LINGER_MS;
+	if (shutdown(t->conn.fd, SHUT_WR) < 0)
+		return;
+	while (n < LINGER_MAX) {
+		uint64_t now = clock_mono_ms();
+		ssize_t got = now < end && sock_wait(t->conn.fd, POLLIN, end - now, &e) ? read(t->conn.fd, sink, sizeof sink) : 0;
+		if (got <= 0)
+			return;
+		n += (size_t)got;
+	}
+}
+
+static void part(struct talk *t)
+{
+	struct err e;
+	if (send_reply(t) && conn_flush(&t->conn, &e) && t->session.closed)
+		linger(t);
+	if (t->session.closed && strcmp(t->end, "quit") == 0)
+		t->end = "closed";
+}
+
+static void log_end(const struct talk *t)
+{
+	const struct session *s = &t->session;
+	bool odd = s->refused > 0 || s->errors > 0 || strcmp(t->end, "quit") != 0;
+	LOG(odd ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "disconnected", KV_STR("client", s->client_text), KV_STR("helo", s->helo),
+		KV_STR("end", t->end), KV_U64("accepted", s->accepted), KV_U64("refused", s->refused),
+		KV_U64("commands", s->commands), KV_U64("errors", s->errors));
+}
+
+/* Too many of one client at once would leave no workers to the others. */
+static bool may_enter(struct svc_ctx *ctx, struct talk *t)
+{
+	const struct session_client *c = &t->session.client;
+	uint64_t max = t->worker->cfg->smtpd.connections_per_client_max;
+	if (c->kind != CLIENT_NET || c->trusted)
+		return true;
+	svc_mark(ctx, &c->addr);
+	if (svc_marked(ctx, &c->addr) <= max)
+		return true;
+	LOG_INFO("too_many_connections", KV_STR("client", t->session.client_text), KV_U64("max", max));
+	session_close(&t->session, "4.7.0", "Too many connections from your address", &t->reply);
+	t->end = "too_many_connections";
+	return false;
+}
+
+void serve_client(struct svc_ctx *ctx, struct svc_client *client)
+{
+	struct talk t = { .worker = svc_data(ctx), .reply = BUF_INIT(REPLY_MAX), .end = "quit" };
+	struct session_client who;
+	char id[9];
+	make_id(id);
+	log_session(id);
+	oom_client = client->fd;
+	oom_set(out_of_memory);
+	know_client(t.worker, client, &who);
+	conn_init(&t.conn, client->fd, svc_wake_fd(ctx));
+	client->fd = -1;
+	t.conn.deadline_ms = clock_mono_ms() + t.worker->cfg->smtpd.session_timeout * 1000;
+	session_init(&t.session, t.worker->cfg, &worker_ops, t.worker, &who, id);
+	LOG_DEBUG("connected", KV_STR("client", t.session.client_text), KV_STR("listener", client->on->name));
+	if (may_enter(ctx, &t))
+		converse(&t);
+	part(&t);
+	log_end(&t);
+	lender_give_back(&t.worker->lender);
+	session_free(&t.session);
+	buf_free(&t.reply);
+	oom_client = -1;
+	conn_close(&t.conn);
+	svc_mark(ctx, NULL);
+	log_session(NULL);
+}

@@ -1,0 +1,150 @@
+/* session - one SMTP conversation as a state machine: bytes in, replies out. It does no I/O, and knows no descriptor and no
+ * clock; what it must know or have done it asks of its environment (struct session_ops).
+ *
+ * The caller keeps the input and shows it to session_feed() until that takes it; between two calls it sends the replies, waits for
+ * delay_ms when that is set (tarpit), and hangs up when the phase is PH_QUIT. So it does not matter who moves the bytes: a blocking
+ * worker (serve.c), or later an event loop. Every chunking of the input gives the same conversation. */
+#ifndef SMTPD_SESSION_H
+#define SMTPD_SESSION_H
+
+#include "body.h"
+#include "base/hmap.h"
+#include "base/log.h"
+#include "base/vec.h"
+#include "config/cfg.h"
+#include "ipc/msg_resolve.h"
+#include "ipc/msg_spam.h"
+#include "smtp/smtp.h"
+#include "spool/spool.h"
+
+enum phase {
+	PH_START = 1, /* greeted; no EHLO yet */
+	PH_HELLO = 2, /* between messages */
+	PH_MAIL = 4,  /* a sender, no recipient */
+	PH_RCPT = 8,  /* at least one recipient */
+	PH_DATA = 16, /* within a message */
+	PH_QUIT = 32, /* the last reply was given: hang up */
+	PH_ANY = PH_START | PH_HELLO | PH_MAIL | PH_RCPT,
+};
+
+enum client_kind {
+	CLIENT_NET,    /* a TCP listener */
+	CLIENT_SUBMIT, /* a program of this machine: its uid is known */
+	CLIENT_BOUNCE, /* our own bounce daemon: reserved room in the queue, no limits, no content check */
+};
+struct session_client {
+	enum client_kind kind;
+	struct addr addr;
+	bool trusted;  /* CLIENT_NET: in trusted_networks */
+	uint64_t uid;  /* CLIENT_SUBMIT */
+	char user[65]; /* its name, "" when it has none */
+};
+
+/* What the session needs from outside. Calls may block under their own deadlines; errors are for our log, never for the client. */
+struct session_ops {
+	/* Appends the final recipients of an address to `finals` (of struct resolve_rcpt); a status other than RESOLVE_OK comes as
+	 * the only one. ERR_LIMIT: more than `finals` can hold. Other errors: nobody answered. */
+	bool (*resolve)(void *env, const char *address, bool local_client, struct vec *finals, struct err *e);
+	void (*lend)(void *env, bool reserve); /* at MAIL: a file will be wanted. Does not wait */
+	bool (*lent)(void *env, bool reserve, struct spool_id *ret,
+		struct err *e); /* waits for it. ERR_LIMIT: no room, with a text for the client */
+	bool (*stream)(void *env, struct sv piece, uint64_t at, struct err *e); /* writes into it */
+	/* Header and message are made durable; for a streamed message `body` is empty. The file is used up, in success and failure.
+	 */
+	bool (*commit)(void *env, struct sv header, struct sv body, const struct queue_note *note, struct err *e);
+	void (*abandon)(void *env); /* what was written into the file is void; the file is used up */
+	/* Asks the content check about `body`, or, when req->streamed, about the file as written so far. req->file is not set. */
+	bool (*check)(void *env, struct spam_req *req, struct sv body, struct spam_res *ret, struct err *e);
+	uint64_t (*now)(void *env); /* Unix time in seconds */
+};
+
+struct refusal {
+	int code; /* 0: none */
+	char dsn[12];
+	char text[400];
+};
+
+/* What belongs to one message; emptied by session_reset(). */
+struct txn {
+	struct maddr sender;
+	bool smtputf8, eight_bit; /* announced with MAIL */
+	struct vec rcpts;         /* of struct spool_rcpt: the final ones */
+	struct hmap *seen;        /* their addresses, folded: each gets one copy */
+	unsigned tried, taken;    /* RCPT commands, and those with a 250 */
+	struct maddr first;       /* as the client named it */
+	bool remote;              /* a recipient of CLASS_REMOTE is among them */
+	struct spool_id id;       /* from DATA on */
+	struct body body;
+	struct buf added;  /* header lines that a local program left to us */
+	struct buf header; /* what stands before the message */
+	struct spool_marks marks;
+	struct refusal problem; /* found within DATA: the rest is read and dropped, then this is the answer */
+};
+
+struct session {
+	const struct cfg *cfg;
+	const struct session_ops *ops;
+	void *env;
+	struct session_client client;
+	char id[12];
+	char client_text[ADDR_TEXT_MAX];
+	enum phase phase;
+	char helo[256];
+	bool esmtp;
+	bool closed;       /* by us: 421 */
+	bool skipping;     /* within a command line that is too long */
+	unsigned errors;   /* since the last accepted message */
+	uint64_t delay_ms; /* set by session_feed(): send the reply only after this time */
+	uint64_t accepted, refused, commands;
+	struct txn txn;
+};
+
+void session_init(struct session *s, const struct cfg *cfg, const struct session_ops *ops, void *env,
+	const struct session_client *client, const char *id);
+void session_free(struct session *s);
+void session_greet(struct session *s, struct buf *reply);
+/* Takes one command line or one piece of a message from `in`; returns how many bytes it used. 0: it needs more than that. */
+size_t session_feed(struct session *s, struct sv in, struct buf *reply);
+/* Ends the conversation from our side: 421. */
+void session_close(struct session *s, const char *dsn, const char *why, struct buf *reply);
+
+/* --- for the commands (cmd_*.c) --------------------------------------------------------------------------------------------- */
+struct command {
+	const char *verb;
+	unsigned allowed;  /* enum phase */
+	const char *wrong; /* said in any other phase but PH_START */
+	const char *help;
+	bool no_arg;
+	enum phase (*run)(
+		struct session *s, struct sv arg, struct buf *reply); /* returns the next phase; on failure the present one */
+};
+extern const struct command session_commands[]; /* ends with verb NULL */
+
+enum phase cmd_ehlo(struct session *s, struct sv arg, struct buf *reply);
+enum phase cmd_helo(struct session *s, struct sv arg, struct buf *reply);
+enum phase cmd_mail(struct session *s, struct sv arg, struct buf *reply);
+enum phase cmd_rcpt(struct session *s, struct sv arg, struct buf *reply);
+enum phase cmd_data(struct session *s, struct sv arg, struct buf *reply);
+enum phase cmd_rset(struct session *s, struct sv arg, struct buf *reply);
+enum phase cmd_noop(struct session *s, struct sv arg, struct buf *reply);
+enum phase cmd_vrfy(struct session *s, struct sv arg, struct buf *reply);
+enum phase cmd_expn(struct session *s, struct sv arg, struct buf *reply);
+enum phase cmd_help(struct session *s, struct sv arg, struct buf *reply);
+enum phase cmd_quit(struct session *s, struct sv arg, struct buf *reply);
+
+size_t data_feed(struct session *s, struct sv in, struct buf *reply); /* in PH_DATA */
+enum phase message_end(struct session *s, struct buf *reply);         /* all of it is there: accept.c */
+
+/* A fault of the client's protocol: counts as an error, never softened. Returns the present phase. */
+enum phase session_complain(struct session *s, struct buf *reply, int code, const char *dsn, const char *fmt, ...)
+	PRINTF_LIKE(5, 6);
+/* A sender, recipient or message is not taken. soft_bounce applies; logged as `rejected`. Returns the present phase. */
+enum phase session_refuse(struct session *s, struct buf *reply, const char *stage, const char *to, const struct refusal *r);
+void refusal_set(struct refusal *r, int code, const char *dsn, const char *fmt, ...) PRINTF_LIKE(4, 5);
+void session_reset(struct session *s);         /* no message is in progress any more */
+bool session_is_ours(const struct session *s); /* a program of this machine */
+bool session_may_relay(const struct session *s);
+/* Parses `TO:<path>`: the keyword, the colon, the path; *arg is left at the parameters. On failure the reply was given. */
+bool session_path(struct session *s, const char *keyword, struct sv *arg, struct maddr *ret, unsigned flags, struct buf *reply);
+
+#endif

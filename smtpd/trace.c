@@ -1,0 +1,64 @@
+#include "trace.h"
+
+#include "mail/date.h"
+#include "mail/hdr.h"
+
+static void put_client(const struct session *s, struct buf *out)
+{
+	const char *tag = s->client.addr.family == AF_INET6 ? "IPv6:" : ""; /* RFC 5321 4.1.3 */
+	buf_putf(out, "from %s ([%s%s])\n\t", *s->helo ? s->helo : "unknown", tag, s->client_text);
+}
+
+/* RFC 3848, RFC 6531 4.3 */
+static const char *protocol(const struct session *s) { return s->txn.smtputf8 ? "UTF8SMTP" : s->esmtp ? "ESMTP" : "SMTP"; }
+
+void trace_received(const struct session *s, struct buf *out)
+{
+	const char *host = s->cfg->global.hostname;
+	if (s->client.kind == CLIENT_NET) {
+		put_client(s, out);
+		buf_putf(out, "by %s (Postern) with %s", host, protocol(s));
+	} else if (s->client.kind == CLIENT_SUBMIT) {
+		buf_putf(out, "by %s (Postern, from userid %llu%s%s)\n\twith local", host, (unsigned long long)s->client.uid,
+			*s->client.user ? " " : "", s->client.user);
+	} else {
+		buf_putf(out, "by %s (Postern) with local", host);
+	}
+}
+
+void trace_postern(const struct session *s, struct buf *out)
+{
+	if (!s->txn.remote)
+		return;
+	if (s->txn.body.dot.eight_bit > 0 || s->txn.eight_bit)
+		buf_puts(out, "body=8BITMIME");
+	if (s->txn.smtputf8)
+		buf_putf(out, "%ssmtputf8=yes", out->len ? " " : "");
+}
+
+bool trace_has_header(struct sv message)
+{
+	struct hdr_field f;
+	size_t at = 0;
+	return (message.n > 0 && message.p[0] == '\n') || hdr_next(message, &at, &f, NULL);
+}
+
+static bool lacks(struct sv message, const char *name)
+{
+	struct hdr_field f;
+	return !hdr_find(message, name, &f);
+}
+
+void trace_complete(const struct session *s, uint64_t unix_secs, struct buf *out)
+{
+	char date[DATE_TEXT_MAX], from[MADDR_TEXT_MAX + 1];
+	struct sv message = buf_sv(&s->txn.body.mem);
+	if (lacks(message, "Date"))
+		buf_putf(out, "Date: %s\n", date_text(unix_secs, date));
+	if (lacks(message, "From") && s->txn.sender.null)
+		buf_putf(out, "From: MAILER-DAEMON@%s\n", s->cfg->global.origin);
+	else if (lacks(message, "From"))
+		buf_putf(out, "From: %s\n", maddr_text(&s->txn.sender, from));
+	if (lacks(message, "Message-ID"))
+		buf_putf(out, "Message-ID: <%s@%s>\n", s->txn.id.text, s->cfg->global.hostname);
+}

@@ -1,0 +1,86 @@
+#include "worker.h"
+
+#include "checker.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+
+#define RESOLVE_EXTRA_MS 5000 /* beyond `resolve`'s own deadline for one look-up: it answers even when that has passed */
+
+static bool connect_to(void *arg, const char *endpoint, uint64_t wait_ms, int *ret_fd, struct err *e)
+{
+	return svc_connect(arg, endpoint, wait_ms, ret_fd, e);
+}
+
+struct worker *worker_new(struct svc_ctx *ctx)
+{
+	const struct cfg *cfg = svc_cfg(ctx);
+	struct worker *w = mem_new(sizeof *w);
+	w->cfg = cfg;
+	w->resolver.link = (struct link){ connect_to, ctx, "resolve.smtpd", -1 };
+	w->resolver.wait_ms = cfg->resolve.nss_timeout * 1000 + RESOLVE_EXTRA_MS;
+	w->resolver.keep_ms = cfg->resolve.resolve_cache * 1000;
+	w->lender.link = (struct link){ connect_to, ctx, "queue-mgr.smtpd", -1 };
+	w->lender.wait_ms = cfg->smtpd.lend_timeout * 1000;
+	w->lender.file = -1;
+	w->checker = (struct link){ connect_to, ctx, "spamcheck.smtpd", -1 };
+	return w;
+}
+
+static bool op_resolve(void *env, const char *address, bool local_client, struct vec *finals, struct err *e)
+{
+	struct worker *w = env;
+	return resolver_ask(&w->resolver, address, local_client, finals, e);
+}
+
+static void op_lend(void *env, bool reserve)
+{
+	struct worker *w = env;
+	lender_ask(&w->lender, reserve);
+}
+
+static bool op_lent(void *env, bool reserve, struct spool_id *ret, struct err *e)
+{
+	struct worker *w = env;
+	if (!lender_wait(&w->lender, reserve, e))
+		return false;
+	*ret = w->lender.id;
+	return true;
+}
+
+static bool op_stream(void *env, struct sv piece, uint64_t at, struct err *e)
+{
+	struct worker *w = env;
+	return lender_stream(&w->lender, piece, at, e);
+}
+
+static bool op_commit(void *env, struct sv header, struct sv body, const struct queue_note *note, struct err *e)
+{
+	struct worker *w = env;
+	return lender_commit(&w->lender, header, body, note, e);
+}
+
+static void op_abandon(void *env)
+{
+	struct worker *w = env;
+	lender_abandon(&w->lender);
+}
+
+static bool op_check(void *env, struct spam_req *req, struct sv body, struct spam_res *ret, struct err *e)
+{
+	struct worker *w = env;
+	int reader = -1;
+	if (req->streamed && !lender_reader(&w->lender, &reader, e))
+		return false;
+	bool ok = checker_ask(&w->checker, req, body, reader, w->cfg->spam.spam_timeout * 1000, ret, e);
+	fd_close(&reader);
+	return ok;
+}
+
+static uint64_t op_now(void *env)
+{
+	(void)env;
+	return clock_real_secs();
+}
+
+const struct session_ops worker_ops = { op_resolve, op_lend, op_lent, op_stream, op_commit, op_abandon, op_check, op_now };

@@ -1,0 +1,22 @@
+/* worker - what one smtpd process keeps from client to client, and the session's environment made of it. */
+#ifndef SMTPD_WORKER_H
+#define SMTPD_WORKER_H
+
+#include "lender.h"
+#include "resolver.h"
+#include "session.h"
+#include "service/service.h"
+
+struct worker {
+	const struct cfg *cfg;
+	struct resolver resolver;
+	struct lender lender;
+	struct link checker;
+};
+
+struct worker *worker_new(struct svc_ctx *ctx);
+extern const struct session_ops worker_ops; /* their env is a struct worker */
+
+void serve_client(struct svc_ctx *ctx, struct svc_client *client); /* serve.c */
+
+#endif
