@@ -2,7 +2,7 @@
 include config.mk
 
 all: library programs
-MODULES := common master smtpd resolve queue-mgr local-delivery bounce spamcheck logd tools tests
+MODULES := common master smtpd resolve queue-mgr local-delivery bounce spamcheck logd tools
 include $(wildcard $(MODULES:%=%/module.mk))
 include scripts/targets.mk
 
@@ -29,10 +29,16 @@ endef
 $(foreach p,$(PROGRAMS),$(eval $(call PROGRAM,$(p))))
 -include $(COMMON_OBJ:.o=.d)
 
+# Includes are relative to common/ or to the file's own top folder; a unit test sees the folder that it tests as well.
+FOLDER = $(firstword $(subst /, ,$*))
+TESTED = $(word 3,$(subst /, ,$(filter tests/unit/%,$*)))
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -iquote common -iquote $(firstword $(subst /, ,$*)) $(CFLAGS) $(CFLAGS_$(firstword $(subst /, ,$*))) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) -iquote common -iquote $(FOLDER) $(TESTED:%=-iquote %) $(CFLAGS) $(CFLAGS_$(FOLDER)) -MMD -MP -c -o $@ $<
 
+include $(wildcard tests/module.mk)
+
+.DELETE_ON_ERROR:
 .PHONY: all library programs clean
 clean:
 	rm -rf build

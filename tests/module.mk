@@ -1,0 +1,19 @@
+# Unit tests: every tests/unit/<folder>/test_<module>.c is found by its name. `make unit`, or build/<variant>/tests/unit [-v] [SUITE...]
+UNIT_SRC := $(sort $(wildcard tests/unit/*/test_*.c))
+UNIT_OBJ := $(O)/tests/unit/main.o $(UNIT_SRC:%.c=$(O)/%.o)
+CFLAGS_tests := -iquote $(O)/tests
+
+# Changed only when the list of files did: everything that includes unit.h depends on it.
+$(O)/tests/suites.inc: FORCE
+	@mkdir -p $(@D)
+	@printf 'SUITE(%s)\n' $(patsubst test_%.c,%,$(notdir $(UNIT_SRC))) >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+$(UNIT_OBJ): | $(O)/tests/suites.inc
+
+$(O)/tests/unit-tests: $(UNIT_OBJ) $(PROGRAMS:%=$(O)/lib%.a) $(LIBPOSTERN)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(foreach p,$(PROGRAMS),$($(p)_LIBS)) $(LIBS) -lcunit
+-include $(UNIT_OBJ:.o=.d)
+
+.PHONY: unit FORCE
+unit: $(O)/tests/unit-tests
+	$(Q)$<
