@@ -1,0 +1,54 @@
+"""The log: one event, one line; nobody can forge one; rotation; JSON; what happens without logd."""
+import json
+import os
+import re
+
+from postern import claim, content, message, run, until
+
+LINE = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [a-z-]+\[\d+\] \S+ [a-z-]+( |$)"
+
+
+def form(i):
+    s = i.smtp()
+    s.cmd(b"EHLO x\x1b[31m\"evil=1 \xff\xfe")
+    s.cmd("MAIL FROM:<a@client.example>")
+    s.cmd('RCPT TO:<"x\\" accepted from=<forged> y"@' + i.domain + ">")
+    s.cmd("RCPT TO:<nosuch@" + i.domain + "> accepted=1")
+    s.close()
+    i.send(msg=message("two\n accepted forged"))
+    i.wait_log(" delivered ")
+    odd = [line for line in i.log().splitlines() if not re.match(LINE, line)]
+    claim("every line has the one form", not odd, odd[:5])
+    raw = content(i.log_path)
+    claim("no control bytes", all(b >= 0x20 or b == 10 for b in raw))
+    ids = [line.split()[2].split("/")[-1] for line in i.log_lines(" accepted ")]
+    claim("accepted and delivered share the queue id", ids and any(ids[0] in line for line in i.log_lines(" delivered ")), i.log())
+    out = i.postern("log", "--id", ids[0])
+    claim("postern log --id shows one message's life", out.returncode == 0 and "accepted" in out.stdout and "delivered" in out.stdout, out.stdout + out.stderr)
+
+
+def rotation(i):
+    os.rename(i.log_path, i.log_path + ".1")
+    out = i.postern("log", "reopen")
+    i.send()
+    claim("postern log reopen: a new file is begun", out.returncode == 0 and until(lambda: i.log_lines(" accepted ")), out.stderr + out.stdout)
+
+
+def as_json(i):
+    i.restart("log_format = json")
+    i.send()
+    until(lambda: '"delivered"' in i.log())
+    lines = [line for line in i.log().splitlines() if line.startswith("{")]
+    events = [json.loads(line) for line in lines]
+    claim("log_format = json: one object per line", any(e.get("event") == "accepted" for e in events), lines[-3:])
+
+
+def without_logd(i):
+    i.expect_deaths = True
+    i.restart("log_format = text")
+    i.kill("logd")
+    claim("mail goes on without logd", all(i.send().startswith("250") for _ in range(5)))
+    claim("and the log comes back", until(lambda: i.send() and i.log_lines(" accepted ")), i.log()[-300:])
+
+
+run(form, rotation, as_json, without_logd)
