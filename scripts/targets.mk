@@ -16,7 +16,7 @@ check:
 	@$(SELF) -j$$(nproc) all tests
 	@VARIANT=$(VARIANT) scripts/check
 tests: all
-	@$(SELF) $(O)/tests/unit-tests fuzz-targets
+	@$(SELF) $(O)/tests/unit-tests $(O)/tests/intruder fuzz-targets
 e2e: all
 	@POSTERN_BUILD=$(abspath $(O)) tests/e2e/run $(T)
 fuzz: tests

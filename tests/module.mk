@@ -17,3 +17,8 @@ $(O)/tests/unit-tests: $(UNIT_OBJ) $(PROGRAMS:%=$(O)/lib%.a) $(LIBPOSTERN)
 .PHONY: unit FORCE
 unit: $(O)/tests/unit-tests
 	$(Q)$<
+
+include tests/fuzz.mk
+# For the sandbox test: one system call inside another process.
+$(O)/tests/intruder: $(O)/tests/lib/intruder.o $(LIBPOSTERN)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
