@@ -1,7 +1,7 @@
 # Unit tests: every tests/unit/<folder>/test_<module>.c is found by its name. `make unit`, or build/<variant>/tests/unit [-v] [SUITE...]
 UNIT_SRC := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT_OBJ := $(O)/tests/unit/main.o $(UNIT_SRC:%.c=$(O)/%.o)
-CFLAGS_tests := -iquote $(O)/tests
+CFLAGS_tests := -iquote $(O)/tests -iquote .
 
 # Changed only when the list of files did: everything that includes unit.h depends on it.
 $(O)/tests/suites.inc: FORCE
