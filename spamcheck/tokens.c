@@ -41,15 +41,17 @@ static void add_hash(struct tokens *t, uint64_t h)
 	t->token[t->n++] = h;
 }
 
-void tokens_add(struct tokens *t, const char *prefix, struct sv word)
+static uint64_t hash_word(const char *prefix, struct sv word)
 {
 	char text[TOKEN_MAX];
 	size_t n = strnlen(prefix, TOKEN_MAX / 2);
 	memcpy(text, prefix, n);
 	for (size_t i = 0; i < word.n && n < sizeof(text); i++)
 		text[n++] = ascii_lower(word.p[i]);
-	add_hash(t, mix(hash_bytes((struct sv){ text, n })));
+	return mix(hash_bytes((struct sv){ text, n }));
 }
+
+void tokens_add(struct tokens *t, const char *prefix, struct sv word) { add_hash(t, hash_word(prefix, word)); }
 
 static bool word_byte(char c)
 {
@@ -79,11 +81,16 @@ static void add_pairs(struct tokens *t, const char *prefix, struct sv w)
 	}
 }
 
-static void add_word(struct tokens *t, const char *prefix, struct sv word)
+/* *before: the word before it, 0 for none. Short words count in pairs alone. */
+static void add_word(struct tokens *t, const char *prefix, struct sv word, uint64_t *before)
 {
 	struct sv w = trim_marks(word);
+	uint64_t h = hash_word(prefix, w);
+	if (*before != 0)
+		add_hash(t, mix(*before * 3 + h)); /* in this order */
+	*before = h;
 	if (w.n >= WORD_MIN && w.n <= WORD_MAX) {
-		tokens_add(t, prefix, w);
+		add_hash(t, h);
 	} else if (w.n > WORD_MAX && !sv_is_ascii(w)) {
 		add_pairs(t, prefix, w);
 	} else if (w.n > WORD_MAX) {
@@ -112,6 +119,7 @@ static void add_host(struct tokens *t, struct sv rest)
 void tokens_add_text(struct tokens *t, const char *prefix, struct sv text)
 {
 	size_t at = 0;
+	uint64_t before = 0;
 	while (at < text.n && t->n < TOKENS_MAX) {
 		size_t end = at;
 		while (end < text.n && word_byte(text.p[end]))
@@ -120,7 +128,7 @@ void tokens_add_text(struct tokens *t, const char *prefix, struct sv text)
 			at++;
 			continue;
 		}
-		add_word(t, prefix, sv_sub(text, at, end - at));
+		add_word(t, prefix, sv_sub(text, at, end - at), &before);
 		at = end;
 		if (sv_starts(sv_skip(text, at), SV("://")))
 			add_host(t, sv_skip(text, at + 3));
