@@ -1,0 +1,130 @@
+/* A channel of queue-mgr: orders come in, one result goes out for each. */
+#include "worker.h"
+
+#include "agent.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+
+#define PEER_QUEUE_MGR 1u
+#define PHASE_ANY 1u
+#define ANSWER_WAIT_MS 10000
+#define LATE_TOTAL_MS 60000 /* DESIGN section 2, Locks: so long a result waits for a new queue-mgr */
+#define LATE_PAUSE_MS 200
+
+struct channel {
+	struct svc_ctx *ctx;
+	struct agent *agent;
+	int fd;
+	bool lost; /* queue-mgr went away during a delivery */
+};
+
+/* --- set-up --- */
+static bool connect_service(void *arg, const char *endpoint, uint64_t wait_ms, int *ret_fd, struct err *e)
+{
+	return svc_connect(arg, endpoint, wait_ms, ret_fd, e);
+}
+
+/* Homes are anywhere, and one Landlock rule on / is what keeps renames from the queue into them possible (DESIGN D6). */
+bool worker_open(struct svc_ctx *ctx, struct err *e)
+{
+	struct agent *agent = mem_new(sizeof *agent);
+	struct err not_yet;
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	agent_init(agent, svc_cfg(ctx));
+	agent->connect = connect_service;
+	agent->arg = ctx;
+	svc_set_data(ctx, agent);
+	if (root < 0)
+		return err_sys(e, ERR_PERM, "open /");
+	svc_allow_dir(ctx, root, SB_DIR_READ | SB_DIR_WRITE);
+	if (!queue_dirs_open(&agent->queue, &not_yet)) /* queue-mgr makes them at its first start; a delivery opens them then */
+		LOG_DEBUG("queue-dir", KV_ERR(&not_yet));
+	return true;
+}
+
+bool worker_init(struct svc_ctx *ctx, struct err *e)
+{
+	(void)ctx, (void)e;
+	signal(SIGIO, SIG_IGN); /* mailbox/mbx.h: a lease broken */
+	return true;
+}
+
+/* --- a result whose channel is gone --- */
+static bool report_once(struct channel *ch, const struct deliver_res *res, struct err *e)
+{
+	int fd = -1;
+	bool ok = svc_connect(ch->ctx, "queue-mgr.local-delivery", LATE_PAUSE_MS, &fd, e) &&
+		  ipc_send(fd, &deliver_res_desc, res, ANSWER_WAIT_MS, e);
+	fd_close(&fd);
+	return ok;
+}
+
+/* While this goes on the caller holds queue-mgr's locked description, so that a new queue-mgr does not deliver again. */
+static void report_late(struct channel *ch, const struct deliver_res *res)
+{
+	const struct timespec pause = { .tv_nsec = LATE_PAUSE_MS * 1000000L };
+	uint64_t until = clock_mono_ms() + LATE_TOTAL_MS;
+	struct err e;
+	bool ok = report_once(ch, res, &e);
+	while (!ok && clock_mono_ms() < until && !svc_ending(ch->ctx)) {
+		nanosleep(&pause, NULL);
+		ok = report_once(ch, res, &e);
+	}
+	if (ok)
+		LOG_WARN("late-report", KV_QID(res->id), KV_U64("status", res->status));
+	else
+		LOG_WARN("report-lost", KV_QID(res->id), KV_U64("status", res->status), KV_ERR(&e));
+}
+
+/* --- the channel --- */
+static bool on_deliver(void *arg, void *msg, struct err *e)
+{
+	struct channel *ch = arg;
+	struct deliver_req *req = msg;
+	struct deliver_res res;
+	agent_deliver(ch->agent, req, &res);
+	ch->lost = !ipc_send(ch->fd, &deliver_res_desc, &res, ANSWER_WAIT_MS, e);
+	if (ch->lost)
+		report_late(ch, &res);
+	fd_close(&req->file);
+	return !ch->lost;
+}
+
+static const struct ipc_rule rules[] = {
+	{ &deliver_req_desc, PEER_QUEUE_MGR, PHASE_ANY, 0, on_deliver },
+	{ NULL },
+};
+
+/* False: the service ends. Between two orders nothing is lost. */
+static bool wait_order(int fd, int wake_fd)
+{
+	struct pollfd p[2] = { { .fd = fd, .events = POLLIN }, { .fd = wake_fd, .events = POLLIN } };
+	while (poll(p, 2, -1) < 0)
+		if (errno != EINTR)
+			return false;
+	return p[1].revents == 0;
+}
+
+void worker_serve(struct svc_ctx *ctx, struct svc_client *client)
+{
+	struct channel ch = { .ctx = ctx, .agent = svc_data(ctx), .fd = client->fd };
+	struct ipc_packet packet = IPC_PACKET_INIT;
+	struct ipc_seen seen = { { 0 } };
+	struct err e = { .kind = ERR_NONE };
+	while (wait_order(client->fd, svc_wake_fd(ctx))) {
+		bool got = ipc_recv(client->fd, &packet, ANSWER_WAIT_MS, &e);
+		if (got && ipc_dispatch(rules, &seen, PEER_QUEUE_MGR, PHASE_ANY, &packet, &ch, &e))
+			continue;
+		if (!ch.lost && (got || e.kind != ERR_PEER)) /* not just the end of the channel */
+			LOG_WARN("channel", KV_STR("peer", "queue-mgr"), KV_ERR(&e));
+		break;
+	}
+	ipc_packet_free(&packet);
+}
