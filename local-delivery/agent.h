@@ -11,6 +11,8 @@
 /* --- outcome: fills in *res; returns false, so that `return outcome(...)` reads well */
 bool outcome(struct deliver_res *res, enum deliver_status status, const char *dsn, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
+void delivered(struct deliver_res *res, const char *home, const char *path);
+
 /* --- queue_dirs.c: the directories that queue files lie in, opened when first needed and kept */
 struct queue_dirs {
 	const char *path;

@@ -48,15 +48,6 @@ static bool no_forward(struct job *j)
 	return true;
 }
 
-static void set_where(struct job *j, const char *maildir, const char *file)
-{
-	struct deliver_res *res = j->res;
-	res->status = DELIVERED;
-	snprintf(res->dsn, sizeof res->dsn, "2.0.0");
-	snprintf(res->where, sizeof res->where, "%s/%s/new/%s", j->box->home, maildir, file);
-	res->text[0] = '\0';
-}
-
 /* True: *res is final. False: copy. */
 static bool moved(struct job *j)
 {
@@ -85,7 +76,9 @@ static bool moved(struct job *j)
 	}
 	if (how == MBX_MOVED && e.kind != ERR_NONE)
 		LOG_WARN("group", KV_QID(j->req->id), KV_ERR(&e));
-	set_where(j, j->box->maildir, j->req->id);
+	char path[sizeof j->box->maildir + MBX_NAME_MAX];
+	snprintf(path, sizeof path, "%s/new/%s", j->box->maildir, j->req->id);
+	delivered(j->res, j->box->home, path);
 	j->res->renamed = 1;
 	return true;
 }

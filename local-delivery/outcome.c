@@ -17,3 +17,13 @@ bool outcome(struct deliver_res *res, enum deliver_status status, const char *ds
 	snprintf(res->text, sizeof res->text, "%s", e.text);
 	return false;
 }
+
+void delivered(struct deliver_res *res, const char *home, const char *path)
+{
+	struct err where;
+	err_set(&where, ERR_NONE, "%s/%s", home, path); /* escapes, and cuts what is too long for a log line */
+	res->status = DELIVERED;
+	snprintf(res->dsn, sizeof res->dsn, "2.0.0");
+	snprintf(res->where, sizeof res->where, "%s", where.text);
+	res->text[0] = '\0';
+}

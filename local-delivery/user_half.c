@@ -132,12 +132,7 @@ static void take_report(struct report *r, const struct mbx_user *user, struct de
 		outcome(res, DEFERRED, r->dsn[0] == '4' && !sv_has_ctl(sv_of(r->dsn)) ? r->dsn : "4.3.0", "%s", r->text);
 		return;
 	}
-	struct err path;
-	err_set(&path, ERR_NONE, "%s/%s", user->home, r->path); /* escapes */
-	res->status = DELIVERED;
-	snprintf(res->dsn, sizeof res->dsn, "2.0.0");
-	snprintf(res->where, sizeof res->where, "%s", path.text);
-	res->text[0] = '\0';
+	delivered(res, user->home, r->path);
 }
 
 /* Killed in any case but its own end: its user may have stopped it, after the report too. A late one may hang in the kernel and is
