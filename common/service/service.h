@@ -70,6 +70,7 @@ const struct svc_listener *svc_listener(const struct svc_ctx *, const char *name
 int svc_rundir(const struct svc_ctx *);              /* runtime_directory, for connects */
 int svc_wake_fd(const struct svc_ctx *);             /* workers: readable when the service is to end; give it to conn_init */
 bool svc_ending(const struct svc_ctx *);             /* drain was ordered, or the parent is gone */
+bool svc_orphaned(const struct svc_ctx *);           /* SVC_LOOP: ending because master is gone, not by its order */
 void svc_done(struct svc_ctx *);                     /* SVC_LOOP: drained; the process ends */
 bool svc_unprivileged(const struct svc_ctx *);
 /* Directories that the sandbox shall leave reachable: call in pre_drop. Landlock rule for everything below fd. */
@@ -80,7 +81,8 @@ void svc_allow_dir(struct svc_ctx *, int dirfd, unsigned access); /* SB_DIR_READ
 void svc_mark(struct svc_ctx *, const struct addr *client); /* NULL: none */
 unsigned svc_marked(const struct svc_ctx *, const struct addr *client);
 
-/* Connects to another service's socket ("resolve.smtpd"). Callers reconnect by calling again. ERR_TEMP when it is away. */
+/* Connects to another service's socket ("resolve.smtpd"), trying again until wait_ms is over. Callers reconnect by calling again.
+ * ERR_TEMP when it is away. */
 bool svc_connect(const struct svc_ctx *, const char *endpoint, uint64_t wait_ms, int *ret_fd, struct err *e) MUST_CHECK;
 
 /* --- what services and sockets there are (catalog.c): the one list that master, packaging and `postern check` use ---------- */

@@ -1,0 +1,223 @@
+/* SVC_POOL: the leader, which forks workers, keeps enough of them idle and replaces those that end. */
+#include "service/own.h"
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/log.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+
+#define RAN_WELL_MS 5000   /* a worker that fails sooner makes the leader wait before the next */
+#define DELAY_FIRST_MS 200
+#define DELAY_MAX_MS 60000
+
+struct worker {
+	struct ev_child child;
+	uint64_t started_ms;
+	struct pool *pool;
+};
+
+struct pool {
+	struct svc_ctx *ctx;
+	struct svc_pool want;
+	struct worker *workers; /* by slot */
+	int ask[2];             /* workers write: more, please */
+	int life[2];            /* the leader holds the write end: its end is ours */
+	struct ev_io asked;
+	struct ev_timer retry;
+	bool waiting;           /* for `retry` */
+	uint64_t delay_ms;
+};
+
+static void grow(struct pool *p);
+
+/* --- a worker's end ------------------------------------------------------------------------------------------------------- */
+
+static void log_death(const struct pool *p, const struct worker *w, int status)
+{
+	char call[32] = "";
+	sig_atomic_t refused = p->ctx->score->refused[w - p->workers];
+	if (refused)
+		sandbox_call_name(refused, call);
+	if (WIFSIGNALED(status))
+		LOG_ERROR("worker-died", KV_U64("worker", (uint64_t)w->child.pid), KV_STR("signal", sigabbrev_np(WTERMSIG(status))),
+			KV_STR("refused_call", call));
+	else
+		LOG_ERROR("worker-died", KV_U64("worker", (uint64_t)w->child.pid), KV_U64("status", (uint64_t)WEXITSTATUS(status)));
+}
+
+static void on_retry(struct ev_timer *t, void *arg)
+{
+	struct pool *p = arg;
+	(void)t;
+	p->waiting = false;
+	grow(p);
+}
+
+/* Workers that fail at once would otherwise be forked as fast as they die. */
+static void hold_back(struct pool *p)
+{
+	if (p->waiting)
+		return;
+	p->delay_ms = p->delay_ms ? MIN(2 * p->delay_ms, DELAY_MAX_MS) : DELAY_FIRST_MS;
+	p->waiting = true;
+	ev_timer_set(p->ctx->loop, &p->retry, p->delay_ms);
+}
+
+static void on_worker_end(struct ev_child *c, int status, void *arg)
+{
+	struct worker *w = arg;
+	struct pool *p = w->pool;
+	bool failed = status != 0 && !p->ctx->ending;
+	(void)c;
+	if (failed)
+		log_death(p, w, status);
+	score_clear(p->ctx->score, (unsigned)(w - p->workers));
+	if (failed && ev_now_ms(p->ctx->loop) - w->started_ms < RAN_WELL_MS)
+		hold_back(p);
+	else
+		p->delay_ms = 0;
+	if (p->ctx->ending && score_count(p->ctx->score).workers == 0)
+		ev_stop(p->ctx->loop);
+	else
+		grow(p);
+}
+
+/* --- a worker's start ----------------------------------------------------------------------------------------------------- */
+
+/* In the child: nothing of the leader's may stay but what all workers share. */
+static void become_worker(struct pool *p, unsigned slot) NORETURN;
+static void become_worker(struct pool *p, unsigned slot)
+{
+	struct svc_ctx *ctx = p->ctx;
+	ev_after_fork();
+	signal(SIGPIPE, SIG_IGN);
+	fd_close(&p->life[1]);
+	fd_close(&p->ask[0]);
+	fd_close(&ctx->master_fd);
+	ctx->wake = p->life[0];
+	ctx->slot = slot;
+	sandbox_note_to(ctx->sandbox, &ctx->score->refused[slot]);
+	exit(worker_run(ctx, &p->want, p->ask[1]));
+}
+
+static bool spawn(struct pool *p)
+{
+	struct err e;
+	int slot = score_take(p->ctx->score);
+	if (slot < 0)
+		return false;
+	struct worker *w = &p->workers[slot];
+	pid_t pid = fork();
+	if (pid == 0)
+		become_worker(p, (unsigned)slot);
+	if (pid < 0) {
+		score_clear(p->ctx->score, (unsigned)slot);
+		err_sys(&e, ERR_TEMP, "fork");
+		LOG_ERROR("fork-failed", KV_ERR(&e));
+		hold_back(p);
+		return false;
+	}
+	*w = (struct worker){ .child = { .pid = pid, .on = on_worker_end, .arg = w }, .started_ms = ev_now_ms(p->ctx->loop), .pool = p };
+	if (ev_child_watch(p->ctx->loop, &w->child, &e))
+		return true;
+	LOG_ERROR("fork-failed", KV_ERR(&e));
+	kill(pid, SIGKILL);
+	return false;
+}
+
+static void grow(struct pool *p)
+{
+	while (!p->ctx->ending && !p->waiting) {
+		struct score_counts n = score_count(p->ctx->score);
+		if (n.workers >= p->want.max || (n.workers >= p->want.min && n.idle >= p->want.spare) || !spawn(p))
+			break;
+	}
+}
+
+static void on_asked(struct ev_io *io, unsigned events, void *arg)
+{
+	struct pool *p = arg;
+	char sink[64];
+	(void)events;
+	while (read(io->fd, sink, sizeof(sink)) == (ssize_t)sizeof(sink))
+		continue;
+	p->ctx->score->asked = false;
+	grow(p);
+}
+
+/* --- the pool ------------------------------------------------------------------------------------------------------------- */
+
+/* Workers see the end of the pipe; the leader's own copies of the listeners would keep a port taken. */
+static void drain(struct svc_ctx *ctx)
+{
+	struct pool *p = ctx->model;
+	fd_close(&p->life[1]);
+	for (size_t i = 0; i < ctx->n_listeners; i++)
+		fd_close(&ctx->listeners[i].fd);
+	if (score_count(ctx->score).workers == 0)
+		ev_stop(ctx->loop);
+}
+
+static void load(struct svc_ctx *ctx, struct leader_load *ret)
+{
+	struct pool *p = ctx->model;
+	struct score_counts n = score_count(ctx->score);
+	*ret = (struct leader_load){ .workers = n.workers, .busy = n.busy, .workers_max = p->want.max, .served = ctx->score->served };
+}
+
+/* A minimum above the maximum or no spare worker would stop the pool: the maximum counts, and one is kept. */
+static void ask_wanted(struct pool *p)
+{
+	p->ctx->svc->pool(p->ctx->cfg, &p->want);
+	p->want.max = MAX(p->want.max, 1);
+	p->want.min = MIN(MAX(p->want.min, 1), p->want.max);
+	p->want.spare = MAX(p->want.spare, 1);
+	p->want.uses = MAX(p->want.uses, 1);
+}
+
+static bool open_pool(struct pool *p, struct err *e)
+{
+	struct svc_ctx *ctx = p->ctx;
+	ask_wanted(p);
+	if (pipe2(p->ask, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(p->life, O_CLOEXEC) < 0)
+		return err_sys(e, ERR_TEMP, "make a pipe");
+	ctx->score = score_new((unsigned)p->want.max, e);
+	if (!ctx->score)
+		return false;
+	p->workers = mem_new(p->want.max * sizeof(*p->workers));
+	p->retry = (struct ev_timer){ .on = on_retry, .arg = p };
+	p->asked = (struct ev_io){ .fd = p->ask[0], .on = on_asked, .arg = p };
+	return orders_open(ctx, e) && ev_add(ctx->loop, &p->asked, EV_READ, e);
+}
+
+/* After the limit for a drain. The slots stay taken: nothing is started any more. */
+static void end_workers(struct pool *p)
+{
+	for (size_t i = 0; i < p->want.max; i++)
+		if (p->workers[i].child.active)
+			kill(p->workers[i].child.pid, SIGKILL);
+}
+
+bool pool_run(struct svc_ctx *ctx, struct err *e)
+{
+	struct pool p = { .ctx = ctx, .ask = { -1, -1 }, .life = { -1, -1 } };
+	ctx->model = &p;
+	ctx->on_drain = drain;
+	ctx->on_load = load;
+	bool ok = open_pool(&p, e);
+	if (ok) {
+		grow(&p);
+		orders_ready(ctx);
+		ev_run(ctx->loop);
+		end_workers(&p);
+	}
+	for (int i = 0; i < 2; i++) {
+		fd_close(&p.ask[i]);
+		fd_close(&p.life[i]);
+	}
+	score_free(ctx->score);
+	ctx->score = NULL;
+	free(p.workers);
+	return ok;
+}

@@ -1,0 +1,119 @@
+/* A pool's worker: one client after the other. */
+#include "service/own.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "net/sock.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/epoll.h>
+
+#define IDLE_MS 60000      /* a surplus worker waits so long for a client, then ends */
+#define FULL_LOG_MS 60000  /* `pool-full` at most this often */
+#define WAKE UINT32_MAX
+#define EXIT_TEMP 75 /* EX_TEMPFAIL */
+
+/* Every worker has an epoll set of its own with EPOLLEXCLUSIVE: one client wakes one idle worker. */
+static int watch_listeners(const struct svc_ctx *ctx, struct err *e)
+{
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event ev = { .events = EPOLLIN, .data.u32 = WAKE };
+	bool ok = ep >= 0 && epoll_ctl(ep, EPOLL_CTL_ADD, ctx->wake, &ev) == 0;
+	for (uint32_t i = 0; i < ctx->n_listeners && ok; i++) {
+		ev = (struct epoll_event){ .events = EPOLLIN | EPOLLEXCLUSIVE, .data.u32 = i };
+		ok = epoll_ctl(ep, EPOLL_CTL_ADD, ctx->listeners[i].fd, &ev) == 0;
+	}
+	if (!ok) {
+		err_sys(e, ERR_TEMP, "watch the listeners");
+		fd_close(&ep);
+	}
+	return ep;
+}
+
+/* One event at a time: the kernel's ready list then goes round, and a busy listener does not starve the others. */
+static bool next_event(int ep, int wait_ms, uint32_t *ret_which)
+{
+	struct epoll_event ev;
+	int n = epoll_wait(ep, &ev, 1, wait_ms);
+	if (n == 1)
+		*ret_which = ev.data.u32;
+	return n == 1;
+}
+
+/* The leader is woken only when idle workers run short and more are allowed, not for each client. */
+static void call_for_more(struct svc_ctx *ctx, const struct svc_pool *pool, int ask)
+{
+	struct score *s = ctx->score;
+	struct score_counts n = score_count(s);
+	if (n.idle >= pool->spare)
+		return;
+	if (n.workers < pool->max) {
+		if (!atomic_exchange(&s->asked, true) && write(ask, "+", 1) < 0)
+			s->asked = false; /* the leader is gone: so are we, soon */
+		return;
+	}
+	uint64_t now = clock_mono_ms(), last = s->full_ms;
+	if (n.idle == 0 && (last == 0 || now - last > FULL_LOG_MS) && atomic_compare_exchange_strong(&s->full_ms, &last, now))
+		LOG_WARN("pool-full", KV_U64("max", pool->max));
+}
+
+static bool serve_one(struct svc_ctx *ctx, const struct svc_pool *pool, int ask, const struct svc_listener *on)
+{
+	struct svc_client client = { .fd = -1, .on = on };
+	struct err e;
+	if (!sock_accept(on->fd, &client.fd, &client.peer, &e)) {
+		if (e.sys != EAGAIN)
+			LOG_WARN("accept-failed", KV_STR("listener", on->name), KV_ERR(&e));
+		return false;
+	}
+	score_set(ctx->score, ctx->slot, SCORE_BUSY);
+	call_for_more(ctx, pool, ask);
+	ctx->svc->serve(ctx, &client);
+	fd_close(&client.fd);
+	score_mark(ctx->score, ctx->slot, NULL);
+	ctx->score->served++;
+	score_set(ctx->score, ctx->slot, SCORE_IDLE);
+	return true;
+}
+
+/* Several may find this at the same moment and all leave: then the leader starts the missing ones. */
+static bool surplus(const struct svc_ctx *ctx, const struct svc_pool *pool)
+{
+	struct score_counts n = score_count(ctx->score);
+	return n.workers > pool->min && n.idle > pool->spare;
+}
+
+static void serve_all(struct svc_ctx *ctx, const struct svc_pool *pool, int ask, int ep)
+{
+	for (uint64_t used = 0; used < pool->uses;) {
+		uint32_t which;
+		if (!next_event(ep, surplus(ctx, pool) ? IDLE_MS : -1, &which)) {
+			if (surplus(ctx, pool))
+				return;
+			continue;
+		}
+		if (which == WAKE || svc_ending(ctx))
+			return;
+		used += serve_one(ctx, pool, ask, &ctx->listeners[which]);
+	}
+}
+
+int worker_run(struct svc_ctx *ctx, const struct svc_pool *pool, int ask)
+{
+	struct err e;
+	err_clear(&e);
+	if ((ctx->svc->worker_init && !ctx->svc->worker_init(ctx, &e)) || !sandbox_enter(ctx->sandbox, &e)) {
+		LOG_ERROR("worker-start-failed", KV_ERR(&e));
+		return EXIT_TEMP;
+	}
+	int ep = watch_listeners(ctx, &e);
+	if (ep < 0) {
+		LOG_ERROR("worker-start-failed", KV_ERR(&e));
+		return EXIT_TEMP;
+	}
+	score_set(ctx->score, ctx->slot, SCORE_IDLE);
+	serve_all(ctx, pool, ask, ep);
+	score_set(ctx->score, ctx->slot, SCORE_LEAVING);
+	return 0;
+}
