@@ -12,7 +12,8 @@ static bool are_header_lines(struct sv text)
 	bool broken = false;
 	while (at < text.n && hdr_next(text, &at, &f, &broken))
 		;
-	return at == text.n && !broken && (text.n == 0 || text.p[text.n - 1] == '\n') && sv_find(text, SV("\n\n")) < 0;
+	bool ended = text.n == 0 || (text.p[0] != '\n' && text.p[text.n - 1] == '\n');
+	return at == text.n && !broken && ended && sv_find(text, SV("\n\n")) < 0;
 }
 
 static void fill_request(const struct session *s, struct spam_req *q)

@@ -26,7 +26,7 @@ bool body_full(const struct body *b) { return b->mem.len >= (b->streamed ? BODY_
 
 size_t body_feed(struct body *b, struct sv in)
 {
-	size_t used = 0, before_dots = b->dot.dots;
+	size_t used = 0;
 	while (used < in.n && !b->dot.done && !body_full(b)) {
 		size_t made, room = MIN(in.n - used + 1, BODY_PIECE); /* + 1: a CR held back by the reader */
 		char *to = buf_room(&b->mem, room);
@@ -36,9 +36,6 @@ size_t body_feed(struct body *b, struct sv in)
 		if (!b->dropping)
 			buf_grew(&b->mem, made);
 	}
-	b->wire += used - (b->dot.dots - before_dots);
-	if (b->dot.done)
-		b->wire -= strlen("\r\n"); /* of the final dot */
 	return used;
 }
 
@@ -64,5 +61,7 @@ void body_put_front(struct body *b, char c)
 	b->mem.data[0] = c;
 	b->len++;
 }
+
+uint64_t body_wire(const struct body *b) { return b->len + b->dot.crlf; }
 
 uint32_t body_crc(const struct body *b) { return crc32c(b->crc, b->mem.data, b->mem.len); }

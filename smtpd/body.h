@@ -12,7 +12,6 @@ struct body {
 	struct smtp_dot dot;
 	struct buf mem; /* not yet written; all of the message when it is not streamed */
 	uint64_t len;   /* of the message with LF line ends, what was written included */
-	uint64_t wire;  /* its size by RFC 1870: with CRLF, without the doubled dots */
 	uint32_t crc;   /* of what was written */
 	uint64_t written;
 	bool streamed, dropping;
@@ -28,6 +27,7 @@ bool body_full(const struct body *b);
 void body_wrote(struct body *b);             /* mem is in the file: sums it up and empties it */
 void body_drop(struct body *b);              /* the message will be refused: keep nothing from here on */
 void body_put_front(struct body *b, char c); /* while all of it is in memory */
+uint64_t body_wire(const struct body *b);    /* its size by RFC 1870: with CRLF, without the doubled dots */
 uint32_t body_crc(const struct body *b);
 
 #endif

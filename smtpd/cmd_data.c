@@ -46,7 +46,7 @@ static void check_content(struct session *s)
 		refusal_set(&r, 550, "5.6.11", "The message holds a CR or LF alone: lines must end with CRLF");
 	else if (b->dot.nul > 0)
 		refusal_set(&r, 554, "5.6.0", "The message holds a NUL byte");
-	else if (b->wire > max && s->client.kind != CLIENT_BOUNCE)
+	else if (body_wire(b) > max && s->client.kind != CLIENT_BOUNCE)
 		refusal_set(&r, 552, "5.3.4", "The message is too large: at most %llu bytes are taken", (unsigned long long)max);
 	if (r.code)
 		problem(s, &r);

@@ -6,7 +6,7 @@ static bool check_form(const struct session *s, const struct maddr *to, const ch
 {
 	if (*to->domain || session_is_ours(s) || sv_ieqs(maddr_local(to), "postmaster"))
 		return true;
-	refusal_set(r, 504, "5.5.2", "<%s>: the recipient needs a domain: user@example.org", text);
+	refusal_set(r, 550, "5.1.2", "<%s>: the recipient needs a domain: user@example.org", text);
 	return false;
 }
 

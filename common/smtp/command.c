@@ -38,7 +38,7 @@ bool smtp_param(struct sv *rest, struct sv *ret_key, struct sv *ret_value, bool 
 	ptrdiff_t eq = sv_chr(word, '=');
 	size_t key_len = eq < 0 ? word.n : (size_t)eq;
 	*ret_key = sv_sub(word, 0, key_len);
-	*ret_value = sv_skip(word, key_len + 1);
+	*ret_value = eq < 0 ? (struct sv){ NULL, 0 } : sv_skip(word, key_len + 1);
 	*ret_bad = !is_keyword(*ret_key) || (eq >= 0 && !is_value(*ret_value));
 	return true;
 }

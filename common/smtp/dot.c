@@ -38,7 +38,6 @@ static size_t step(struct smtp_dot *d, char c, char *out, bool *ret_used)
 	case AT_START:
 		d->state = c == '.' ? AT_DOT : IN_LINE;
 		*ret_used = c == '.';
-		d->dots += c == '.';
 		return 0;
 	case AT_DOT: /* the dot itself is dropped, whatever follows */
 		d->state = c == '\r' ? AT_DOT_CR : IN_LINE;
@@ -56,6 +55,7 @@ static size_t step(struct smtp_dot *d, char c, char *out, bool *ret_used)
 	case AT_CR:
 		if (c == '\n') {
 			d->state = AT_START;
+			d->crlf++;
 			*out = '\n';
 			return 1;
 		}

@@ -7,7 +7,8 @@
 
 /* A command line without its line end, cut into verb and argument (trimmed at the end). RFC 5321 4.1.1. */
 void smtp_split(struct sv line, struct sv *ret_verb, struct sv *ret_arg);
-/* The next `KEYWORD[=value]` (RFC 5321 4.1.2 esmtp-param) off *rest. false: none left; *ret_bad true: not of that form. */
+/* The next `KEYWORD[=value]` (RFC 5321 4.1.2 esmtp-param) off *rest; value.p is NULL without `=`. false: none left; *ret_bad true:
+ * not of that form. */
 bool smtp_param(struct sv *rest, struct sv *ret_key, struct sv *ret_value, bool *ret_bad);
 
 /* A reply: "250 2.1.0 text" lines. `text` may hold \n: several lines, each with code and dsn (RFC 2034 4). Bytes outside
@@ -25,13 +26,14 @@ struct smtp_dot {
 	unsigned state;
 	bool done;
 	uint64_t bare_cr, bare_lf, nul, eight_bit;
-	uint64_t dots; /* removed ones, the final one included: RFC 1870 does not count them */
+	uint64_t crlf; /* line ends so far, each of which became one byte: RFC 1870 counts two */
 };
 void smtp_dot_init(struct smtp_dot *d);
-/* Consumes from `in` until it is used up, the end was seen (d->done), or `out_max` bytes were produced; returns how many bytes of `in`
- * it used and the number written to out (out may not overlap in). */
+/* Consumes from `in` until it is used up, the end was seen (d->done), or `out_max` bytes were produced; returns how many bytes of
+ * `in` it used and the number written to out (out may not overlap in). */
 size_t smtp_dot_read(struct smtp_dot *d, struct sv in, char *out, size_t out_max, size_t *ret_out);
-/* Sending: LF becomes CRLF, dots are doubled; smtp_dot_end() appends what ends the message (CRLF first when the last line has none). */
+/* Sending: LF becomes CRLF, dots are doubled; smtp_dot_end() appends what ends the message (CRLF first when the last line has
+ * none). */
 struct smtp_stuff {
 	bool mid_line, last_cr;
 };
