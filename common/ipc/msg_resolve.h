@@ -53,7 +53,7 @@ enum box_kind {
 	F(T, STR, user, 64) \
 	F(T, STR, home, 1024) /* system: the home; virtual: virtual_base */ \
 	F(T, STR, maildir, 1024) /* relative to home, no "..", no leading slash */ \
-	F(T, STR, detail, 64) \
+	F(T, STR, detail, 128) \
 	F(T, STR, dsn, 11) \
 	F(T, STR, text, 400)
 IPC_DECLARE(resolve_box_req, RESOLVE_BOX_REQ);
