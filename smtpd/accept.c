@@ -37,7 +37,7 @@ static void fill_request(const struct session *s, struct spam_req *q)
 
 static bool unchecked(struct session *s, const struct err *e, struct spam_res *ret, struct refusal *r)
 {
-	LOG_WARN("spamcheck_failed", KV_ERR(e));
+	LOG_WARN("spamcheck-failed", KV_ERR(e));
 	*ret = (struct spam_res){ .verdict = SPAM_ACCEPT, .score = SPAM_SCORE_ZERO };
 	snprintf(ret->headers, sizeof ret->headers, "X-Spam-Status: unchecked\n");
 	if (s->cfg->spam.spam_failure == CFG_SPAMFAIL_ACCEPT)

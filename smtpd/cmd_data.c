@@ -14,7 +14,7 @@ enum phase cmd_data(struct session *s, struct sv arg, struct buf *reply)
 			s, reply, t->tried ? 554 : 503, "5.5.1", t->tried ? "No valid recipients" : "Say RCPT first");
 	if (!s->ops->lent(s->env, s->client.kind == CLIENT_BOUNCE, &t->id, &e)) {
 		bool full = e.kind == ERR_LIMIT;
-		LOG_WARN("no_queue_file", KV_ERR(&e));
+		LOG_WARN("no-queue-file", KV_ERR(&e));
 		refusal_set(&r, full ? 452 : 451, full ? "4.3.1" : "4.3.0", "%s",
 			full ? e.text : "The queue does not answer, try again later");
 		return session_refuse(s, reply, "DATA", "", &r);

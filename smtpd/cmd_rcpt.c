@@ -62,7 +62,7 @@ static bool ask(struct session *s, const struct maddr *to, const char *text, str
 			refusal_set(r, 452, "4.5.3", "<%s>: too many addresses for one message", text);
 			return false;
 		}
-		LOG_WARN("resolve_failed", KV_STR("to", text), KV_ERR(&e));
+		LOG_WARN("resolve-failed", KV_STR("to", text), KV_ERR(&e));
 		refusal_set(r, 451, "4.3.0", "<%s>: the recipient cannot be looked up now, try again later", text);
 		return false;
 	}

@@ -60,7 +60,7 @@ bool compose_header(struct session *s, struct sv verdict, bool room, struct err 
 void compose_refusal(const struct session *s, const struct err *e, struct refusal *r)
 {
 	bool full = e->sys == ENOSPC || e->sys == EDQUOT;
-	LOG_ERROR("queue_write_failed", KV_QID(s->txn.id.text), KV_ERR(e));
+	LOG_ERROR("queue-write-failed", KV_QID(s->txn.id.text), KV_ERR(e));
 	if (e->kind == ERR_LIMIT)
 		refusal_set(r, 452, "4.5.3", "Too many recipients for one message");
 	else

@@ -50,7 +50,7 @@ static void know_local(struct worker *w, int fd, struct session_client *c)
 	c->kind = CLIENT_SUBMIT;
 	c->uid = 65534; /* nobody, for whom the kernel does not name */
 	if (!sock_peer_cred(fd, &pid, &uid, &gid, &e)) {
-		LOG_WARN("peer_unknown", KV_ERR(&e));
+		LOG_WARN("peer-unknown", KV_ERR(&e));
 		return;
 	}
 	c->uid = uid;
@@ -191,9 +191,9 @@ static bool may_enter(struct svc_ctx *ctx, struct talk *t)
 	svc_mark(ctx, &c->addr);
 	if (svc_marked(ctx, &c->addr) <= max)
 		return true;
-	LOG_INFO("too_many_connections", KV_STR("client", t->session.client_text), KV_U64("max", max));
+	LOG_INFO("too-many-connections", KV_STR("client", t->session.client_text), KV_U64("max", max));
 	session_close(&t->session, "4.7.0", "Too many connections from your address", &t->reply);
-	t->end = "too_many_connections";
+	t->end = "too-many-connections";
 	return false;
 }
 
