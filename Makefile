@@ -8,6 +8,7 @@ include scripts/targets.mk
 
 # --- what the module.mk files declare: LIB_SRC (common), <prog>_SRC and PROGRAMS, <prog>_LIBS --------------------------------
 # A folder without its main.c is no program yet.
+ARCHIVES := $(foreach p,$(PROGRAMS),$(if $($(p)_SRC),$(p)))
 PROGRAMS := $(foreach p,$(PROGRAMS),$(if $(wildcard $($(p)_MAIN)),$(p)))
 COMMON_OBJ := $(LIB_SRC:%.c=$(O)/%.o)
 LIBPOSTERN := $(O)/libpostern.a
@@ -16,16 +17,20 @@ $(LIBPOSTERN): $(COMMON_OBJ)
 	@rm -f $@ && $(AR) rcs $@ $^
 
 # A program is its main.c and an archive of the rest, which the unit tests link. Sources live in <folder>/.
-define PROGRAM
+define ARCHIVE
 $(1)_OBJ := $$($(1)_SRC:%.c=$(O)/%.o)
 $(O)/lib$(1).a: $$($(1)_OBJ)
 	@rm -f $$@ && $(AR) rcs $$@ $$^
+-include $$($(1)_OBJ:.o=.d)
+endef
+define PROGRAM
 $(O)/$($(1)_TO)/$(1): $(O)/$($(1)_MAIN:.c=.o) $(O)/lib$(1).a $(LIBPOSTERN)
 	@mkdir -p $$(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $$^ $$($(1)_LIBS) $(LIBS)
 programs: $(O)/$($(1)_TO)/$(1)
--include $$($(1)_OBJ:.o=.d) $(O)/$($(1)_MAIN:.c=.d)
+-include $(O)/$($(1)_MAIN:.c=.d)
 endef
+$(foreach p,$(sort $(ARCHIVES) $(PROGRAMS)),$(eval $(call ARCHIVE,$(p))))
 $(foreach p,$(PROGRAMS),$(eval $(call PROGRAM,$(p))))
 -include $(COMMON_OBJ:.o=.d)
 

@@ -12,8 +12,8 @@ $(O)/tests/suites.inc: FORCE
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 $(UNIT_OBJ): | $(O)/tests/suites.inc
 
-$(O)/tests/unit-tests: $(UNIT_OBJ) $(PROGRAMS:%=$(O)/lib%.a) $(LIBPOSTERN)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(foreach p,$(PROGRAMS),$($(p)_LIBS)) $(LIBS) -lcunit
+$(O)/tests/unit-tests: $(UNIT_OBJ) $(ARCHIVES:%=$(O)/lib%.a) $(LIBPOSTERN)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(foreach p,$(ARCHIVES),$($(p)_LIBS)) $(LIBS) -lcunit
 -include $(UNIT_OBJ:.o=.d)
 
 .PHONY: unit FORCE
