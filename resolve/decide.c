@@ -42,8 +42,6 @@ static void end_with(struct expansion *x, enum resolve_status status, const stru
 		snprintf(x->d->why.dsn, sizeof(x->d->why.dsn), "4.3.0");
 }
 
-static void note(struct expansion *x, const char *text) { snprintf(x->d->note, sizeof(x->d->note), "%s", text); }
-
 /* --- finals -------------------------------------------------------------------------------------------------------------- */
 
 static void folded_text(const struct final *f, char dst[MADDR_TEXT_MAX + 1])
@@ -151,7 +149,7 @@ static void expand(struct expansion *x, const struct work *w, const struct alias
 
 	if (!alias_usable(a, &e)) {
 		add_local(x, &w->addr, w->aliased); /* its agent will say why it waits: decide_box() */
-		note(x, e.text);
+		snprintf(x->d->note, sizeof(x->d->note), "%s", e.text);
 		return;
 	}
 	t.from = expand_once(x, a->key);
@@ -227,15 +225,17 @@ static bool try_catch_all(struct expansion *x, const struct local_domain *d)
 	return true;
 }
 
-/* RFC 5321 4.5.1: postmaster is never unknown. root is told things that somebody should read. */
+/* RFC 5321 4.5.1: postmaster is never unknown. root is told things that somebody should read. Both are taken, and wait until the
+ * admin has acted. */
 static bool keep_system_name(struct expansion *x, const struct work *w, const struct local_domain *d)
 {
-	if (is_name(x->rules, &w->addr, "postmaster"))
-		note(x, "postmaster has no alias: add `postmaster: user` to aliases");
-	else if (is_name(x->rules, &w->addr, "root") && d->users != CFG_USERS_VIRTUAL)
-		note(x, "root has no alias: add `root: user` to aliases");
-	else
+	bool postmaster = is_name(x->rules, &w->addr, "postmaster");
+
+	if (!postmaster && (!is_name(x->rules, &w->addr, "root") || d->users == CFG_USERS_VIRTUAL))
 		return false;
+	const char *name = postmaster ? "postmaster" : "root";
+	snprintf(x->d->note, sizeof(x->d->note), "%s has no mailbox, and no alias that leads to one: add `%s: user` to aliases",
+		name, name);
 	add_local(x, &w->addr, w->aliased);
 	return true;
 }
@@ -295,21 +295,24 @@ static bool complete(const struct rules *r, bool local_client, struct maddr *a, 
 }
 
 /* What is still open when all work is done. */
-static void conclude(struct expansion *x, struct maddr *asked)
+static void conclude(struct expansion *x, const struct maddr *asked)
 {
 	struct decision *d = x->d;
 	struct err e;
 
 	if (d->status != RESOLVE_OK)
 		return;
+	struct work first = { .addr = *asked };
+	const struct local_domain *local = rules_local(x->rules, &first.addr);
 	if (x->over) { /* a big list: one recipient, that its agent expands */
 		vec_reset(&d->finals);
 		hmap_free(x->taken, NULL);
 		x->taken = NULL;
-		rules_local(x->rules, asked); /* in its canonical form */
-		add_local(x, asked, false);
+		add_local(x, &first.addr, false);
 		return;
 	}
+	if (d->finals.len == 0 && local && keep_system_name(x, &first, local))
+		return;
 	if (d->finals.len == 0 && x->unknown.len == 0) {
 		err_dsn(&e, ERR_PERM, "5.4.6", "alias loop: it leads to nobody but itself");
 		end_with(x, RESOLVE_BAD, &e);
