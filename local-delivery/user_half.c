@@ -13,13 +13,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define FILES_MAX 64
-#define FILE_SLACK 65536    /* above the message, for our head */
 #define KILLED_WAIT_MS 2000 /* a killed child may hang in the kernel (a dead NFS server): it is reaped later */
 #define PATH_LEN_MAX 350
 
@@ -57,18 +54,6 @@ static bool end_with_parent(pid_t parent, struct err *e)
 	return getppid() == parent || err_set(e, ERR_TEMP, "the parent is gone");
 }
 
-static bool limit(int what, uint64_t value, struct err *e)
-{
-	struct rlimit r = { value, value };
-	return setrlimit((__rlimit_resource_t)what, &r) == 0 || err_sys(e, ERR_TEMP, "set a resource limit");
-}
-
-static bool set_limits(const struct mbx_copy *c, struct err *e)
-{
-	return limit(RLIMIT_FSIZE, c->size + FILE_SLACK, e) && limit(RLIMIT_NOFILE, FILES_MAX, e) && limit(RLIMIT_CORE, 0, e) &&
-	       limit(RLIMIT_NPROC, 0, e);
-}
-
 static bool close_others(int a, int b, struct err *e)
 {
 	unsigned lo = (unsigned)MIN(a, b), hi = (unsigned)MAX(a, b);
@@ -98,7 +83,7 @@ static void child(const struct mbx_user *user, const struct mbx_copy *c, int pip
 	struct err e = { .kind = ERR_NONE };
 	plain_signals();
 	umask(077);
-	r.ok = close_others(c->file, pipe_fd, &e) && become(user, &e) && end_with_parent(parent, &e) && set_limits(c, &e) &&
+	r.ok = close_others(c->file, pipe_fd, &e) && become(user, &e) && end_with_parent(parent, &e) &&
 	       mbx_copy(user, c, r.path, sizeof r.path, &e);
 	if (!r.ok) {
 		memcpy(r.dsn, e.dsn, sizeof r.dsn);

@@ -11,11 +11,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #define PEER_QUEUE_MGR 1u
 #define PHASE_ANY 1u
 #define ANSWER_WAIT_MS 10000
-#define LATE_TOTAL_MS 60000 /* DESIGN section 2, Locks: so long a result waits for a new queue-mgr */
+#define FILE_SIZE_MAX ((rlim_t)5 << 30) /* the largest message (ipc/msg_queue.h) and our head */
+#define LATE_TOTAL_MS 60000             /* DESIGN section 2, Locks: so long a result waits for a new queue-mgr */
 #define LATE_PAUSE_MS 200
 
 struct channel {
@@ -49,11 +51,17 @@ bool worker_open(struct svc_ctx *ctx, struct err *e)
 	return true;
 }
 
+static bool limit(__rlimit_resource_t what, rlim_t value, struct err *e)
+{
+	struct rlimit r = { value, value };
+	return setrlimit(what, &r) == 0 || err_sys(e, ERR_PERM, "set a resource limit");
+}
+
+/* The limits are meant for the user halves, which inherit them: root may fork whatever RLIMIT_NPROC says, the user then not. */
 bool worker_init(struct svc_ctx *ctx, struct err *e)
 {
-	(void)ctx, (void)e;
 	signal(SIGIO, SIG_IGN); /* mailbox/mbx.h: a lease broken */
-	return true;
+	return limit(RLIMIT_FSIZE, FILE_SIZE_MAX, e) && (svc_unprivileged(ctx) || limit(RLIMIT_NPROC, 0, e));
 }
 
 /* --- a result whose channel is gone --- */

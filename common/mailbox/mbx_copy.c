@@ -138,17 +138,18 @@ static bool write_tmp(const struct mbx_copy *c, int tmp, const char *name, struc
 	return false;
 }
 
-/* Without an overwriting rename; where the file system knows none, as the original specification does it. */
+/* Never over another file. Where the file system cannot promise that (NFS), looking first is enough: nobody but the user, who has
+ * worse means, puts files here under names of ours. */
 static bool publish_as(int tmp, const char *from, int new_fd, const char *to)
 {
+	struct stat st;
 	if (renameat2(tmp, from, new_fd, to, RENAME_NOREPLACE) == 0)
 		return true;
 	if (errno != EINVAL && errno != ENOSYS)
 		return false;
-	if (linkat(tmp, from, new_fd, to, 0) < 0)
-		return false;
-	unlinkat(tmp, from, 0);
-	return true;
+	if (fstatat(new_fd, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		errno = EEXIST;
+	return errno == ENOENT && renameat(tmp, from, new_fd, to) == 0;
 }
 
 /* The name is taken: by an earlier try (same length), or by something else; then the message gets another name. */

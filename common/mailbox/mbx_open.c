@@ -50,7 +50,9 @@ bool mbx_err(struct err *e, const char *fmt, ...)
 
 static int open_beneath(int at, const char *name)
 {
-	struct open_how how = { .flags = DIR_FLAGS, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
+	/* Not O_NOFOLLOW: with it a final link would be called "not a directory". */
+	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
 	return (int)syscall(SYS_openat2, at, name, &how, sizeof how);
 }
 
