@@ -1,0 +1,230 @@
+#include "bouncing.h"
+
+#include "finish.h"
+#include "retry.h"
+#include "work.h"
+#include "base/fd.h"
+#include "base/log.h"
+
+#define SLOTS_MAX 4
+#define ANSWER_MS 300000  /* writing and submitting one report */
+#define IDLE_MS 30000
+#define AWAY_MS 1000
+#define SEND_MS 200       /* for the packets of one request: a worker of its own reads them */
+#define QUEUE_MAX 500     /* messages that wait open for their report; the others are tried again later */
+#define REPORT_RCPTS 1000 /* named in one report */
+
+struct slot {
+	struct qmgr *q;
+	struct ev_io watch;
+	struct msg *m;
+	uint64_t since_ms;
+};
+
+struct bouncing {
+	struct slot slot[SLOTS_MAX];
+	unsigned n;
+	struct msg *first, *last;
+	size_t waiting;
+	bool away;
+	struct ev_timer again;
+};
+
+static void send_waiting(struct qmgr *q);
+
+static void done(struct slot *s, enum reported how, const char *text)
+{
+	struct msg *m = s->m;
+	s->m = NULL;
+	s->since_ms = ev_now_ms(s->q->loop);
+	m->asked = false;
+	finish_reported(s->q, m, how, text);
+}
+
+static void slot_close(struct slot *s, const char *text)
+{
+	ev_del(s->q->loop, &s->watch);
+	fd_close(&s->watch.fd);
+	if (s->m != NULL)
+		done(s, REPORT_LATER, text);
+}
+
+static void on_bounce(struct ev_io *w, unsigned events, void *arg)
+{
+	struct slot *s = arg;
+	struct qmgr *q = s->q;
+	struct bounce_res res;
+	struct err e;
+	(void)events;
+	if (!ipc_recv_msg(w->fd, &bounce_res_desc, &res, 0, &e)) {
+		if (e.kind != ERR_TEMP)
+			slot_close(s, e.text);
+	} else if (s->m == NULL)
+		slot_close(s, "an answer to nothing");
+	else
+		done(s, res.ok ? REPORTED : res.refused ? REPORT_REFUSED : REPORT_LATER, res.text);
+	send_waiting(q);
+	work_dispatch(q);
+}
+
+/* --- requests -------------------------------------------------------------------------------------------------------------- */
+
+static bool concerns(const struct msg *m, const struct rcpt *r)
+{
+	return r->state == (m->report == BOUNCE_DELAYED ? RCPT_DEFERRED : RCPT_FAILED);
+}
+
+static void set_text(char *dst, size_t size, const char *text)
+{
+	if (text != NULL)
+		snprintf(dst, size, "%s", text);
+}
+
+static bool send_rcpts(int fd, const struct msg *m, struct err *e)
+{
+	size_t left = 0;
+	for (size_t i = 0; i < m->n_rcpt; i++)
+		left += concerns(m, &m->rcpt[i]);
+	left = MIN(left, (size_t)REPORT_RCPTS);
+	for (size_t i = 0; i < m->n_rcpt && left > 0; i++) {
+		const struct rcpt *r = &m->rcpt[i];
+		struct bounce_rcpt b = { .last = left == 1 };
+		if (!concerns(m, r))
+			continue;
+		left--;
+		set_text(b.rcpt, sizeof(b.rcpt), r->addr);
+		set_text(b.orig, sizeof(b.orig), r->orig);
+		set_text(b.dsn, sizeof(b.dsn), r->dsn);
+		set_text(b.text, sizeof(b.text), r->text);
+		set_text(b.where, sizeof(b.where), r->where);
+		if (!ipc_send(fd, &bounce_rcpt_desc, &b, SEND_MS, e))
+			return false;
+	}
+	return true;
+}
+
+static bool send_request(struct qmgr *q, int fd, const struct msg *m, struct err *e)
+{
+	struct bounce_req req = { .kind = m->report, .offset = m->offset, .size = m->size, .arrived = msg_arrived(m), .file = m->fd };
+	memcpy(req.id, m->id.text, sizeof(m->id.text));
+	if (m->report == BOUNCE_DOUBLE)
+		snprintf(req.sender, sizeof(req.sender), "postmaster@%s", q->cfg->global.origin);
+	else
+		set_text(req.sender, sizeof(req.sender), m->sender);
+	req.expires = retry_expires(q->queue, msg_arrived(m), m->sender[0] == '\0');
+	return ipc_send(fd, &bounce_req_desc, &req, SEND_MS, e) && send_rcpts(fd, m, e);
+}
+
+static struct slot *free_slot(struct qmgr *q)
+{
+	struct bouncing *b = q->bouncing;
+	struct slot *closed = NULL;
+	struct err e;
+	int fd;
+	for (unsigned i = 0; i < b->n; i++) {
+		if (b->slot[i].watch.fd >= 0 && b->slot[i].m == NULL)
+			return &b->slot[i];
+		if (b->slot[i].watch.fd < 0)
+			closed = &b->slot[i];
+	}
+	if (closed == NULL || b->away)
+		return NULL;
+	if (svc_connect(q->svc, "bounce.queue-mgr", 0, &fd, &e)) {
+		closed->watch = (struct ev_io){ .fd = fd, .on = on_bounce, .arg = closed };
+		if (ev_add(q->loop, &closed->watch, EV_READ, &e))
+			return closed;
+		fd_close(&closed->watch.fd);
+	}
+	LOG_WARN("agent_away", KV_STR("agent", "bounce"), KV_ERR(&e));
+	b->away = true;
+	ev_timer_set(q->loop, &b->again, AWAY_MS);
+	return NULL;
+}
+
+static void send_waiting(struct qmgr *q)
+{
+	struct bouncing *b = q->bouncing;
+	struct slot *s;
+	struct err e;
+	while (b->first != NULL && !q->draining && (s = free_slot(q)) != NULL) {
+		struct msg *m = b->first;
+		b->first = m->next;
+		if (b->first == NULL)
+			b->last = NULL;
+		b->waiting--;
+		s->m = m;
+		s->since_ms = ev_now_ms(q->loop);
+		if (!send_request(q, s->watch.fd, m, &e))
+			slot_close(s, e.text);
+	}
+}
+
+void bouncing_ask(struct qmgr *q, struct msg *m, enum bounce_kind kind)
+{
+	struct bouncing *b = q->bouncing;
+	m->report = (uint8_t)kind;
+	if (b->waiting >= QUEUE_MAX) {
+		finish_reported(q, m, REPORT_LATER, "too many reports are waiting");
+		return;
+	}
+	m->asked = true;
+	m->next = NULL;
+	if (b->last != NULL)
+		b->last->next = m;
+	else
+		b->first = m;
+	b->last = m;
+	b->waiting++;
+	send_waiting(q);
+}
+
+static void on_again(struct ev_timer *t, void *arg)
+{
+	struct qmgr *q = arg;
+	(void)t;
+	q->bouncing->away = false;
+	send_waiting(q);
+}
+
+bool bouncing_init(struct qmgr *q, struct err *e)
+{
+	(void)e;
+	q->bouncing = mem_new(sizeof(*q->bouncing));
+	q->bouncing->n = (unsigned)MIN(q->cfg->bounce.bounce_workers_max, (uint64_t)SLOTS_MAX);
+	q->bouncing->again = (struct ev_timer){ .on = on_again, .arg = q };
+	for (unsigned i = 0; i < SLOTS_MAX; i++)
+		q->bouncing->slot[i] = (struct slot){ .q = q, .watch = { .fd = -1 } };
+	return true;
+}
+
+void bouncing_free(struct qmgr *q)
+{
+	struct bouncing *b = q->bouncing;
+	if (b == NULL)
+		return;
+	ev_timer_clear(q->loop, &b->again);
+	for (unsigned i = 0; i < b->n; i++) {
+		ev_del(q->loop, &b->slot[i].watch);
+		fd_close(&b->slot[i].watch.fd);
+	}
+	free(b);
+	q->bouncing = NULL;
+}
+
+void bouncing_tick(struct qmgr *q)
+{
+	uint64_t now = ev_now_ms(q->loop);
+	for (unsigned i = 0; i < q->bouncing->n; i++) {
+		struct slot *s = &q->bouncing->slot[i];
+		if (s->watch.fd >= 0 && now - s->since_ms > (s->m != NULL ? ANSWER_MS : IDLE_MS))
+			slot_close(s, "no answer");
+	}
+}
+
+unsigned bouncing_busy(const struct qmgr *q)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < q->bouncing->n; i++)
+		n += q->bouncing->slot[i].m != NULL;
+	return n;
+}

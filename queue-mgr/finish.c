@@ -1,0 +1,330 @@
+#include "finish.h"
+
+#include "bouncing.h"
+#include "qfile.h"
+#include "retry.h"
+#include "work.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <errno.h>
+
+#define DEATHS_SOON 3    /* so often a message is tried again soon after its agent died */
+#define SOON_SECS 2
+
+/* --- status bytes ---------------------------------------------------------------------------------------------------------- */
+
+struct marking {
+	struct io_job job;
+	struct qmgr *q;
+	struct msg *m;
+	struct io_mark mark[IO_MARKS_MAX];
+	uint32_t number[IO_MARKS_MAX];
+};
+
+static void marked(struct io_job *job, enum io_answer answer, const struct err *e)
+{
+	struct marking *k = job->arg;
+	struct msg *m = k->m;
+	m->marking = false;
+	if (answer != IO_OK) {
+		/* Not known on disk: they would be delivered again after a restart; then the agent finds the first copy. */
+		LOG_ERROR("mark_failed", KV_QID(m->id.text), KV_ERR(e));
+		m->mark_failed = true;
+	}
+	for (size_t i = 0; i < job->n_marks && answer == IO_OK; i++) {
+		struct rcpt *r = &m->rcpt[k->number[i]];
+		if (r->dirty && (uint64_t)r->status == k->mark[i].status) {
+			r->dirty = false;
+			m->dirty--;
+		}
+	}
+	finish_msg(k->q, m);
+	free(k);
+}
+
+void finish_mark(struct qmgr *q, struct msg *m)
+{
+	if (m->dirty == 0 || m->marking || m->gone)
+		return;
+	struct marking *k = mem_new(sizeof(*k));
+	k->q = q;
+	k->m = m;
+	k->job = (struct io_job){ .op = IO_MARK, .id = m->id, .marks = k->mark, .done = marked, .arg = k };
+	k->job.where = index_at(q->index, m->slot)->where;
+	index_name(q->index, m->slot, k->job.name);
+	for (size_t i = 0; i < m->n_rcpt && k->job.n_marks < IO_MARKS_MAX; i++)
+		if (m->rcpt[i].dirty) {
+			k->mark[k->job.n_marks] = (struct io_mark){ m->rcpt[i].status_at, (uint64_t)m->rcpt[i].status };
+			k->number[k->job.n_marks++] = (uint32_t)i;
+		}
+	m->marking = true;
+	io_submit(q->io, &k->job);
+}
+
+void finish_tick(struct qmgr *q)
+{
+	for (size_t i = 0; i < q->open.len; i++)
+		finish_mark(q, *VEC_AT(&q->open, struct msg *, i));
+}
+
+static void set_status(struct msg *m, struct rcpt *r, enum spool_status status)
+{
+	r->state = RCPT_DONE;
+	r->status = (char)status;
+	if (r->status_at != 0 && !r->dirty) {
+		r->dirty = true;
+		m->dirty++;
+	}
+}
+
+/* --- reports --------------------------------------------------------------------------------------------------------------- */
+
+static unsigned count(const struct msg *m, enum rcpt_state state)
+{
+	unsigned n = 0;
+	for (size_t i = 0; i < m->n_rcpt; i++)
+		n += m->rcpt[i].state == state;
+	return n;
+}
+
+/* Expiry follows an attempt, so its reason is fresh (DESIGN D4). */
+static void expire(struct qmgr *q, struct msg *m)
+{
+	uint64_t expires = retry_expires(q->queue, msg_arrived(m), m->sender[0] == '\0');
+	if (m->failing || q_now() < expires || count(m, RCPT_DEFERRED) == 0)
+		return;
+	for (size_t i = 0; i < m->n_rcpt; i++) {
+		struct rcpt *r = &m->rcpt[i];
+		if (r->state != RCPT_DEFERRED || r->text == NULL) /* no text: it was not tried this time */
+			continue;
+		r->state = RCPT_FAILED;
+		LOG_INFO("expired", KV_QID(m->id.text), KV_STR("to", r->addr), KV_STR("dsn", r->dsn), KV_STR("reason", r->text));
+	}
+}
+
+static void log_failed(const struct msg *m)
+{
+	for (size_t i = 0; i < m->n_rcpt; i++) {
+		const struct rcpt *r = &m->rcpt[i];
+		if (r->state == RCPT_FAILED)
+			LOG_INFO("failed", KV_QID(m->id.text), KV_STR("to", r->addr), KV_STR("orig", r->orig), KV_STR("dsn", r->dsn),
+				KV_STR("where", r->where), KV_STR("reason", r->text));
+	}
+}
+
+static bool to_postmaster(const struct msg *m)
+{
+	for (size_t i = 0; i < m->n_rcpt; i++)
+		if (strncasecmp(m->rcpt[i].addr, "postmaster@", 11) == 0 || strncasecmp(m->rcpt[i].orig, "postmaster@", 11) == 0)
+			return true;
+	return false;
+}
+
+/* Never a bounce of a bounce: a null sender is told nothing (RFC 5321 6.1). The postmaster may be, but not of his own mail. */
+static void end_double(struct msg *m)
+{
+	LOG_WARN("double_bounce", KV_QID(m->id.text), KV_U64("recipients", count(m, RCPT_FAILED)));
+	for (size_t i = 0; i < m->n_rcpt; i++)
+		if (m->rcpt[i].state == RCPT_FAILED)
+			set_status(m, &m->rcpt[i], SPOOL_FAILED);
+}
+
+/* True: the message waits for a report. */
+static bool report_failed(struct qmgr *q, struct msg *m)
+{
+	enum bounce_kind kind = BOUNCE_FAILED;
+	if (count(m, RCPT_FAILED) == 0)
+		return false;
+	log_failed(m);
+	if (m->sender[0] == '\0') {
+		if (!q->queue->double_bounce_postmaster || to_postmaster(m)) {
+			end_double(m);
+			return false;
+		}
+		kind = BOUNCE_DOUBLE;
+	} else if (m->trust == SPOOL_STRANGER && q->queue->bounce_strangers == CFG_BOUNCE_HOLD)
+		kind = BOUNCE_DOUBLE; /* the postmaster is told, the message is held (DESIGN D8) */
+	bouncing_ask(q, m, kind);
+	return true;
+}
+
+static bool report_delay(struct qmgr *q, struct msg *m)
+{
+	bool stranger = m->trust == SPOOL_STRANGER && q->queue->bounce_strangers == CFG_BOUNCE_HOLD;
+	if (m->warned || m->warn_asked || m->sender[0] == '\0' || stranger || !retry_warn(q->queue, msg_arrived(m), q_now()))
+		return false;
+	m->warn_asked = true;
+	bouncing_ask(q, m, BOUNCE_DELAYED);
+	return true;
+}
+
+/* Failed recipients go back to the queue: their report could not be sent now. */
+static void fail_later(struct msg *m)
+{
+	m->failing = true;
+	for (size_t i = 0; i < m->n_rcpt; i++)
+		if (m->rcpt[i].state == RCPT_FAILED)
+			m->rcpt[i].state = RCPT_DEFERRED;
+}
+
+static void told(struct msg *m)
+{
+	for (size_t i = 0; i < m->n_rcpt; i++)
+		if (m->rcpt[i].state == RCPT_FAILED)
+			set_status(m, &m->rcpt[i], SPOOL_FAILED);
+	LOG_INFO("bounced", KV_QID(m->id.text), KV_STR("to", m->sender), KV_STR("kind", m->report == BOUNCE_DOUBLE ? "postmaster" : "failed"));
+}
+
+void finish_reported(struct qmgr *q, struct msg *m, enum reported how, const char *text)
+{
+	enum bounce_kind kind = (enum bounce_kind)m->report;
+	if (kind == BOUNCE_DELAYED) {
+		m->warned = how != REPORT_LATER;
+		if (how == REPORTED)
+			LOG_INFO("delay_reported", KV_QID(m->id.text), KV_STR("to", m->sender));
+		finish_msg(q, m);
+		return;
+	}
+	bool stranger = kind == BOUNCE_DOUBLE && m->sender[0] != '\0';
+	if (how == REPORTED && !stranger)
+		told(m);
+	else
+		fail_later(m);
+	if (how == REPORT_REFUSED)
+		LOG_ERROR("report_refused", KV_QID(m->id.text), KV_STR("to", m->sender), KV_STR("reason", text));
+	else if (how == REPORT_LATER)
+		LOG_WARN("report_failed", KV_QID(m->id.text), KV_STR("to", m->sender), KV_STR("reason", text));
+	if (m->act == ACT_NONE && (how == REPORT_REFUSED || (how == REPORTED && stranger)))
+		m->act = ACT_HOLD;
+	finish_msg(q, m);
+}
+
+/* --- the end --------------------------------------------------------------------------------------------------------------- */
+
+static void close_and_forget(struct qmgr *q, struct msg *m)
+{
+	uint32_t slot = m->slot;
+	work_close(q, m);
+	work_forget(q, slot);
+}
+
+static void unlink_file(struct qmgr *q, struct msg *m, const char *event)
+{
+	char name[SPOOL_NAME_MAX];
+	struct err e;
+	index_name(q->index, m->slot, name);
+	if (!m->gone && !qfile_unlink(qfile_dir(&q->dir, index_at(q->index, m->slot)->where, &m->id), name, &e))
+		LOG_ERROR("unlink_failed", KV_QID(m->id.text), KV_ERR(&e));
+	if (strcmp(event, "removed") == 0)
+		LOG_DEBUG("removed", KV_QID(m->id.text));
+	else
+		LOG_INFO(event, KV_QID(m->id.text));
+	close_and_forget(q, m);
+}
+
+/* A name that is gone: an agent that died had renamed it (DESIGN D4, Locks). */
+static bool vanished(struct qmgr *q, struct msg *m, const struct err *e)
+{
+	if (e->sys != ENOENT)
+		return false;
+	if (m->died)
+		LOG_INFO("delivered", KV_QID(m->id.text), KV_STR("to", m->rcpt[0].addr), KV_STR("where", "by an agent that ended before it said so"),
+			KV_STR("dsn", "2.0.0"), KV_STR("how", "rename"));
+	else
+		LOG_WARN("gone", KV_QID(m->id.text));
+	close_and_forget(q, m);
+	return true;
+}
+
+static void hold_file(struct qmgr *q, struct msg *m)
+{
+	struct entry_change c = entry_as_is(q->index, m->slot);
+	struct err e;
+	c.where = IN_HOLD;
+	c.warned = m->warned;
+	c.dest = msg_dest(m);
+	if (entry_move(q->index, &q->dir, m->slot, &c, &e)) {
+		LOG_INFO("held", KV_QID(m->id.text));
+		work_close(q, m);
+		return;
+	}
+	if (vanished(q, m, &e))
+		return;
+	LOG_ERROR("hold_failed", KV_QID(m->id.text), KV_ERR(&e));
+	uint32_t slot = m->slot;
+	work_close(q, m);
+	index_due_set(q->index, slot, q_now() + SOON_SECS);
+}
+
+static void log_deferred(struct qmgr *q, const struct msg *m, uint32_t next)
+{
+	const char *reason = NULL;
+	for (size_t i = 0; i < m->n_rcpt; i++) {
+		const struct rcpt *r = &m->rcpt[i];
+		if (r->state != RCPT_DEFERRED || r->text == NULL)
+			continue;
+		reason = reason == NULL ? r->text : reason;
+		LOG_INFO("deferred", KV_QID(m->id.text), KV_STR("to", r->addr), KV_STR("orig", r->orig), KV_STR("dsn", r->dsn),
+			KV_STR("where", r->where), KV_STR("reason", r->text), KV_U64("next", next));
+	}
+	if (reason != NULL)
+		reasons_set(q->reasons, &m->id, reason);
+}
+
+static void postpone(struct qmgr *q, struct msg *m)
+{
+	struct entry_change c = entry_as_is(q->index, m->slot);
+	struct err e;
+	uint32_t now = q_now(), slot = m->slot, pause = 0;
+	c.where = IN_CUR;
+	c.warned = m->warned;
+	c.dest = msg_dest(m);
+	c.sender = m->sender_key;
+	if (m->act == ACT_REQUEUE)
+		c.tries = 0;
+	else if (!q->draining) {
+		c.tries++;
+		pause = m->died && c.tries <= DEATHS_SOON ? SOON_SECS : retry_pause(q->queue, c.tries, rnd_u64());
+	}
+	c.due = now + pause;
+	if (!entry_move(q->index, &q->dir, slot, &c, &e)) {
+		if (vanished(q, m, &e))
+			return;
+		/* The name keeps the old time, which after a restart means an earlier attempt. */
+		LOG_ERROR("rename_failed", KV_QID(m->id.text), KV_ERR(&e));
+		c.due = now + MAX(pause, 1u);
+	}
+	log_deferred(q, m, pause);
+	work_close(q, m);
+	index_due_set(q->index, slot, c.due);
+}
+
+void finish_msg(struct qmgr *q, struct msg *m)
+{
+	if (q->draining)
+		work_withdraw(q, m);
+	if (m->waiting > 0 || m->sent > 0 || m->marking || m->asked)
+		return;
+	if (m->gone || m->act == ACT_DELETE) {
+		unlink_file(q, m, m->gone ? "removed" : "deleted");
+		return;
+	}
+	if (!q->draining) {
+		expire(q, m);
+		if (report_failed(q, m))
+			return;
+	}
+	if (msg_open_rcpts(m) == 0) {
+		unlink_file(q, m, "removed");
+		return;
+	}
+	if (m->dirty > 0 && !m->mark_failed) {
+		finish_mark(q, m);
+		return;
+	}
+	if (m->act == ACT_HOLD)
+		hold_file(q, m);
+	else if (m->act != ACT_NONE || q->draining || !report_delay(q, m))
+		postpone(q, m);
+}

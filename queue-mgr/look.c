@@ -1,0 +1,261 @@
+#include "look.h"
+
+#include "io.h"
+#include "qfile.h"
+#include "work.h"
+#include "base/log.h"
+
+#define TRY_MS 100
+#define IO_JOBS_MAX 64
+
+struct item {
+	struct item *prev, *next;
+	struct qmgr *q;
+	struct spool_id id;
+	uint32_t slot;     /* INDEX_NONE: in new/, not in the index */
+	bool announced, hold;
+	bool in_io;
+	struct io_job job;
+	int fd;            /* while in io */
+	uint64_t size;
+};
+
+struct look {
+	struct item *first, *last;
+	size_t n, n_io;
+	struct ev_timer timer;
+};
+
+static void remove_item(struct look *l, struct item *it)
+{
+	*(it->prev != NULL ? &it->prev->next : &l->first) = it->next;
+	*(it->next != NULL ? &it->next->prev : &l->last) = it->prev;
+	l->n--;
+	free(it);
+}
+
+static struct item *add_item(struct qmgr *q, const struct spool_id *id)
+{
+	struct look *l = q->look;
+	struct item *it = mem_new(sizeof(*it));
+	*it = (struct item){ .q = q, .id = *id, .slot = INDEX_NONE, .fd = -1, .prev = l->last };
+	*(l->last != NULL ? &l->last->next : &l->first) = it;
+	l->last = it;
+	l->n++;
+	return it;
+}
+
+static void arrive(struct item *it, int fd, uint64_t size, bool look)
+{
+	struct arrival a = { .id = it->id, .fd = fd, .file_size = size, .look = look, .hold = it->hold };
+	struct qmgr *q = it->q;
+	remove_item(q->look, it);
+	work_arrive(q, &a);
+}
+
+static void wipe(struct item *it, const char *reason)
+{
+	struct qmgr *q = it->q;
+	struct err e;
+	if (!qfile_unlink(qfile_dir(&q->dir, IN_NEW, &it->id), it->id.text, &e))
+		LOG_ERROR("wipe_failed", KV_QID(it->id.text), KV_ERR(&e));
+	else if (reason != NULL)
+		LOG_INFO("wiped", KV_QID(it->id.text), KV_STR("reason", reason));
+	remove_item(q->look, it);
+}
+
+static void bad(struct item *it, const char *reason)
+{
+	struct qmgr *q = it->q;
+	qfile_corrupt(&q->dir, qfile_dir(&q->dir, IN_NEW, &it->id), it->id.text, reason);
+	remove_item(q->look, it);
+}
+
+static void verified(struct io_job *job, enum io_answer answer, const struct err *e)
+{
+	struct item *it = job->arg;
+	struct qmgr *q = it->q;
+	int fd = it->fd;
+	it->in_io = false;
+	it->fd = -1;
+	q->look->n_io--;
+	if (answer == IO_OK)
+		arrive(it, fd, it->size, true);
+	else {
+		close(fd);
+		if (answer == IO_TORN)
+			wipe(it, e->text);
+		else if (answer == IO_CORRUPT)
+			bad(it, e->text);
+	}
+	if (q->look->n > 0)
+		ev_timer_set(q->loop, &q->look->timer, answer == IO_TEMP ? TRY_MS : 0);
+	work_dispatch(q);
+}
+
+static void verify(struct item *it, int fd, uint64_t size)
+{
+	it->fd = fd;
+	it->size = size;
+	it->in_io = true;
+	it->job = (struct io_job){ .op = IO_VERIFY, .where = IN_NEW, .id = it->id, .done = verified, .arg = it };
+	memcpy(it->job.name, it->id.text, sizeof(it->id.text));
+	it->q->look->n_io++;
+	io_submit(it->q->io, &it->job);
+}
+
+/* An entry of the index goes back to where it came from; work_open() takes its lock again. */
+static void try_entry(struct item *it)
+{
+	struct qmgr *q = it->q;
+	uint32_t slot = it->slot;
+	char name[SPOOL_NAME_MAX];
+	uint64_t size;
+	struct err e;
+	int fd;
+	index_name(q->index, slot, name);
+	enum found found = qfile_open(qfile_dir(&q->dir, index_at(q->index, slot)->where, &it->id), name, &fd, &size, &e);
+	if (found == FOUND_LOCKED)
+		return;
+	if (found == FOUND)
+		close(fd);
+	remove_item(q->look, it);
+	index_at(q->index, slot)->state = ENTRY_IDLE;
+	work_ready(q, slot, RING_RETRY);
+}
+
+/* The scan at a start also sees files that were lent since, and noted: those are in the index by now. */
+static bool known(const struct item *it)
+{
+	uint32_t slot = index_find(it->q->index, &it->id);
+	return slot != INDEX_NONE && index_at(it->q->index, slot)->where == IN_NEW;
+}
+
+static void try_new(struct item *it)
+{
+	struct qmgr *q = it->q;
+	uint64_t size;
+	struct err e;
+	int fd;
+	if (known(it)) {
+		remove_item(q->look, it);
+		return;
+	}
+	switch (qfile_open(qfile_dir(&q->dir, IN_NEW, &it->id), it->id.text, &fd, &size, &e)) {
+	case FOUND_GONE:
+		remove_item(q->look, it);
+		return;
+	case FOUND_FOREIGN:
+		bad(it, e.text);
+		return;
+	case FOUND_LOCKED:
+	case FOUND_FAILED:
+		return;
+	case FOUND:
+		break;
+	}
+	if (size == 0) { /* lent and never used, or refused: nothing was accepted */
+		close(fd);
+		wipe(it, NULL);
+	} else if (it->announced)
+		arrive(it, fd, size, false);
+	else
+		verify(it, fd, size);
+}
+
+static void try_item(struct item *it)
+{
+	if (it->in_io)
+		return;
+	if (it->slot != INDEX_NONE)
+		try_entry(it);
+	else if (it->announced || it->q->look->n_io < IO_JOBS_MAX)
+		try_new(it);
+}
+
+static void try_all(struct qmgr *q)
+{
+	struct item *next;
+	if (!q->locked || q->draining)
+		return;
+	for (struct item *it = q->look->first; it != NULL; it = next) {
+		next = it->next;
+		try_item(it);
+	}
+	if (q->look->n > q->look->n_io)
+		ev_timer_set(q->loop, &q->look->timer, TRY_MS);
+	work_dispatch(q);
+}
+
+static void on_timer(struct ev_timer *t, void *arg)
+{
+	(void)t;
+	try_all(arg);
+}
+
+bool look_init(struct qmgr *q, struct err *e)
+{
+	(void)e;
+	q->look = mem_new(sizeof(*q->look));
+	q->look->timer = (struct ev_timer){ .on = on_timer, .arg = q };
+	return true;
+}
+
+void look_free(struct qmgr *q)
+{
+	if (q->look == NULL)
+		return;
+	ev_timer_clear(q->loop, &q->look->timer);
+	while (q->look->first != NULL)
+		remove_item(q->look, q->look->first);
+	free(q->look);
+	q->look = NULL;
+}
+
+static void added(struct qmgr *q, struct item *it)
+{
+	try_item(it);
+	if (q->look->n > q->look->n_io && q->look->timer.place == 0)
+		ev_timer_set(q->loop, &q->look->timer, TRY_MS);
+}
+
+void look_add(struct qmgr *q, const struct spool_id *id)
+{
+	added(q, add_item(q, id));
+}
+
+void look_note(struct qmgr *q, const struct spool_id *id, bool hold)
+{
+	uint64_t size;
+	struct err e;
+	int fd;
+	if (qfile_open(qfile_dir(&q->dir, IN_NEW, id), id->text, &fd, &size, &e) == FOUND) {
+		work_arrive(q, &(struct arrival){ .id = *id, .fd = fd, .file_size = size, .hold = hold });
+		return;
+	}
+	struct item *it = add_item(q, id);
+	it->announced = true;
+	it->hold = hold;
+	added(q, it);
+}
+
+void look_add_entry(struct qmgr *q, uint32_t slot)
+{
+	struct spool_id id;
+	index_id(q->index, slot, &id);
+	index_at(q->index, slot)->state = ENTRY_BUSY;
+	add_item(q, &id)->slot = slot;
+	if (q->look->timer.place == 0)
+		ev_timer_set(q->loop, &q->look->timer, TRY_MS);
+}
+
+void look_hint(struct qmgr *q)
+{
+	if (q->look->n > 0)
+		ev_timer_set(q->loop, &q->look->timer, 0);
+}
+
+size_t look_len(const struct qmgr *q)
+{
+	return q->look->n;
+}

@@ -1,0 +1,50 @@
+/* sched - which delivery is next. No I/O, no clock.
+ *
+ * A delivery waits in the flow of its sender, within its destination (a mailbox, later a domain). Destinations with work and room take
+ * turns, in each of them the senders take turns, one delivery a turn: a bulk job delays a single message by one turn. Fresh mail
+ * and retries have rings of their own, taken 4:1, so that both go on. How many deliveries a destination may have at once grows by
+ * 1/N with each success and shrinks by 1/N with each failure.
+ *
+ * What waits is either a unit (one recipient of an open message) or the entry of a closed file, which its taker opens. Entries with
+ * dest 0 have several destinations: they wait apart, their taker opens the file and puts in its units. */
+#ifndef QUEUE_SCHED_H
+#define QUEUE_SCHED_H
+
+#include "index.h"
+
+struct flow;
+struct unit { /* embedded in what is to be delivered */
+	uint32_t dest, sender;
+	/* the scheduler's own */
+	struct unit *prev, *next;
+	struct flow *flow; /* NULL: not waiting */
+};
+
+enum ring { RING_FRESH, RING_RETRY, RING_COUNT };
+enum sched_end { SCHED_SUCCESS, SCHED_FAILURE, SCHED_NEITHER };
+
+struct pick {
+	struct unit *unit; /* NULL: an entry */
+	uint32_t slot;     /* of the entry */
+	uint32_t dest;
+};
+
+struct sched;
+struct sched *sched_new(struct index *ix, unsigned window_start, unsigned window_max);
+void sched_free(struct sched *s);
+
+void sched_put(struct sched *s, struct unit *u, enum ring ring);
+void sched_withdraw(struct sched *s, struct unit *u); /* it no longer waits; harmless when it does not */
+void sched_put_entry(struct sched *s, uint32_t slot, enum ring ring); /* IDLE becomes WAITING */
+bool sched_has_closed(const struct sched *s, uint32_t dest, uint32_t sender, enum ring ring); /* closed entries of that flow wait */
+
+/* The next delivery; it counts against its destination until sched_done(). An entry is IDLE again. false: none may start. */
+bool sched_next(struct sched *s, struct pick *ret);
+bool sched_next_of(struct sched *s, uint32_t dest, struct pick *ret); /* the same, for this destination */
+bool sched_next_many(struct sched *s, uint32_t *ret_slot);            /* an entry with several destinations; does not count */
+void sched_done(struct sched *s, uint32_t dest, enum sched_end end);
+size_t sched_units(const struct sched *s); /* units that wait */
+size_t sched_waiting(const struct sched *s); /* units and entries that wait */
+unsigned sched_window(const struct sched *s, uint32_t dest); /* how many it may have at once */
+
+#endif
