@@ -319,5 +319,5 @@ def finish(inst):
     inst.down()
     reports = inst.sanitizer_reports()
     claim("no sanitizer report", not reports, "".join(content(r).decode(errors="replace")[:3000] for r in reports))
-    bad = [line for line in inst.log_lines(r" (worker-died|service-died|bug|sandbox-violation) ") if not getattr(inst, "expect_deaths", False)]
+    bad = [line for line in inst.log_lines(r" (worker[-_]died|service[-_]died|bug|sandbox[-_]violation) ") if not getattr(inst, "expect_deaths", False)]
     claim("no daemon died", not bad, "\n".join(bad))

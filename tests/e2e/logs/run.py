@@ -5,7 +5,7 @@ import re
 
 from postern import claim, content, message, run, until
 
-LINE = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [a-z-]+\[\d+\] \S+ [a-z-]+( |$)"
+LINE = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [a-z-]+\[\d+\] \S+ [a-z_-]+( |$)"
 
 
 def form(i):
