@@ -87,10 +87,8 @@ void orders_ready(struct svc_ctx *ctx)
 {
 	struct leader_ready ready = { .ok = 1 };
 	struct err e;
-	char facilities[64];
-	sandbox_facilities(facilities, sizeof(facilities));
 	LOG_INFO("started", KV_STR("version", POSTERN_VERSION), KV_U64("generation", ctx->cfg->generation),
-		KV_STR("unprivileged", ctx->cfg->unprivileged ? "yes" : "no"), KV_STR("sandbox", facilities));
+		KV_STR("unprivileged", ctx->cfg->unprivileged ? "yes" : "no"), KV_STR("sandbox", ctx->facilities));
 	if (!ipc_send(ctx->master_fd, &leader_ready_desc, &ready, READY_WAIT_MS, &e))
 		LOG_WARN("ready-unsent", KV_ERR(&e)); /* the channel's end will be seen by the loop */
 }

@@ -14,6 +14,7 @@ struct svc_ctx {
 	size_t n_listeners;
 	int master_fd, rundir;
 	struct sandbox *sandbox;
+	char facilities[64]; /* of the kernel; asked before the sandbox closes */
 
 	/* the leader's (SVC_LOOP: the daemon's) */
 	struct ev_loop *loop;

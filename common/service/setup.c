@@ -83,6 +83,7 @@ bool svc_give_up_rights(struct svc_ctx *ctx, struct err *e)
 	tzset(); /* reads /etc/localtime while it can */
 	if (ctx->svc->model == SVC_LOOP)
 		raise_fd_limit(ctx->cfg);
+	sandbox_facilities(ctx->facilities, sizeof(ctx->facilities));
 	ctx->sandbox = sandbox_new(ctx->svc->sandbox, e);
 	if (!ctx->sandbox)
 		return false;
