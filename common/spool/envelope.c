@@ -155,18 +155,18 @@ static bool on_received(struct reading *r, struct err *e)
 	env->received_at = r->at;
 	for (;;) {
 		const char *lf = memchr(rest.p + at, '\n', rest.n - at);
-		if (lf == NULL || (size_t)(lf - rest.p) + sizeof(FORM_ID) + mark_len > rest.n)
-			break;
+		if (lf == NULL || lf + 1 == rest.p + rest.n)
+			return more(e);
 		at = (size_t)(lf - rest.p);
-		if (sv_starts(sv_skip(rest, at), SV(FORM_ID)))
-			break;
 		if (rest.p[at + 1] != '\t')
 			return bad(e, "no id in the first Received line");
+		if (rest.n - at < sizeof(FORM_ID) + mark_len)
+			return more(e);
+		if (sv_starts(sv_skip(rest, at), SV(FORM_ID)))
+			break;
 		at++;
 	}
-	struct sv mark = sv_skip(rest, at);
-	if (!fixed(&mark, SV(FORM_ID)))
-		return more(e);
+	struct sv mark = sv_skip(rest, at + sizeof(FORM_ID) - 1);
 	if (!parse_mark(mark, r->at + (size_t)(mark.p - rest.p), env))
 		return bad(e, "no commit mark in the first Received line");
 	if (env->n_rcpt == 0 || env->size < env->crc_at)
