@@ -24,32 +24,37 @@ enum phase cmd_data(struct session *s, struct sv arg, struct buf *reply)
 	return PH_DATA;
 }
 
-/* The first fault decides; from then on nothing of the message is kept. */
-static void problem(struct session *s, const struct refusal *r)
+/* The message will not be taken: from here on nothing of it is kept. */
+static void drop(struct session *s)
 {
 	struct txn *t = &s->txn;
-	if (t->problem.code)
+	if (t->body.dropping)
 		return;
-	t->problem = *r;
 	if (t->body.streamed)
 		s->ops->abandon(s->env);
 	body_drop(&t->body);
 }
 
-static void check_content(struct session *s)
+static void problem(struct session *s, const struct refusal *r)
+{
+	s->txn.problem = *r;
+	drop(s);
+}
+
+/* What is wrong with the bytes so far; what once is stays so. The order is fixed: the answer must not depend on how the client's
+ * packets were cut. */
+static bool content_fault(const struct session *s, struct refusal *r)
 {
 	const struct body *b = &s->txn.body;
 	uint64_t max = s->cfg->global.message_max_size;
 	bool accept_lf = s->cfg->smtpd.bare_newline == CFG_BARE_ACCEPT;
-	struct refusal r = { 0 };
 	if (b->dot.bare_cr > 0 || (b->dot.bare_lf > 0 && !accept_lf))
-		refusal_set(&r, 550, "5.6.11", "The message holds a CR or LF alone: lines must end with CRLF");
+		refusal_set(r, 550, "5.6.11", "The message holds a CR or LF alone: lines must end with CRLF");
 	else if (b->dot.nul > 0)
-		refusal_set(&r, 554, "5.6.0", "The message holds a NUL byte");
+		refusal_set(r, 554, "5.6.0", "The message holds a NUL byte");
 	else if (body_wire(b) > max && s->client.kind != CLIENT_BOUNCE)
-		refusal_set(&r, 552, "5.3.4", "The message is too large: at most %llu bytes are taken", (unsigned long long)max);
-	if (r.code)
-		problem(s, &r);
+		refusal_set(r, 552, "5.3.4", "The message is too large: at most %llu bytes are taken", (unsigned long long)max);
+	return r->code != 0;
 }
 
 /* RFC 5321 6.3: a message that has passed so many servers goes in a circle. */
@@ -84,15 +89,19 @@ static void write_piece(struct session *s)
 size_t data_feed(struct session *s, struct sv in, struct buf *reply)
 {
 	struct body *b = &s->txn.body;
+	struct refusal fault = { 0 };
 	size_t used = 0;
 	while (used < in.n && !b->dot.done) {
 		used += body_feed(b, sv_skip(in, used));
-		check_content(s);
-		if (!b->streamed && (b->dot.done || body_full(b)))
+		if (content_fault(s, &fault))
+			drop(s);
+		if (!b->dropping && !b->streamed && (b->dot.done || body_full(b)))
 			check_hops(s);
 		if (body_full(b) && !b->dot.done)
 			write_piece(s);
 	}
+	if (fault.code)
+		s->txn.problem = fault;
 	if (b->dot.done)
 		s->phase = message_end(s, reply);
 	return used;
