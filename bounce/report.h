@@ -1,0 +1,51 @@
+/* report - composing a delivery report (RFC 3464 in an RFC 6522 multipart/report): pure, LF line ends, no descriptors but the
+ * original.
+ *
+ * report_init(); report_add() for each recipient; original_look(); report_head(); then the original's bytes; then report_tail(). */
+#ifndef BOUNCE_REPORT_H
+#define BOUNCE_REPORT_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "ipc/msg_queue.h"
+#include "mail/maddr.h"
+
+#define BOUNDARY_LEN 34 /* "=_" and 32 hexadecimal digits */
+
+struct report {
+	struct bounce_req req; /* its descriptor stays the caller's */
+	const char *hostname;
+	struct maddr to;   /* who gets it */
+	struct buf people; /* the recipients, for people (the first ones) */
+	struct buf status; /* the recipients, for programs (all) */
+	size_t recipients;
+	char boundary[BOUNDARY_LEN + 1];
+	char message_id[64]; /* left part of the report's own */
+};
+
+/* What of the original message is returned. */
+struct original {
+	int file;           /* pread only; the caller's */
+	uint64_t from, len; /* the part that is returned */
+	bool whole;         /* else its header */
+	bool eight_bit;
+	bool utf8_header;
+	char message_id[300]; /* with <>; "" when it has none that can be quoted */
+};
+
+/* ERR_PERM: the address that should get the report is none. */
+bool report_init(struct report *r, const struct bounce_req *req, const char *hostname, struct err *e) MUST_CHECK;
+bool report_add(struct report *r, const struct bounce_rcpt *rcpt, struct err *e) MUST_CHECK; /* ERR_LIMIT: too many */
+void report_free(struct report *r);
+bool original_look(int file, uint64_t offset, uint64_t size, uint64_t full_max, struct original *ret, struct err *e) MUST_CHECK;
+/* Copies up to `max` bytes at *at of the returned part to dst, made fit for SMTP: a lone CR is a blank, NUL a question mark. */
+bool original_read(const struct original *o, uint64_t *at, char *dst, size_t max, size_t *ret_n, struct err *e) MUST_CHECK;
+void report_head(const struct report *r, const struct original *o, uint64_t now_secs, struct buf *out);
+void report_tail(const struct report *r, struct buf *out);
+bool report_eight_bit(const struct report *r, const struct original *o);
+#define REPORT_HEAD_MAX (40u << 20)
+
+/* advice.c: what a layman may make of an enhanced status code. Never NULL. */
+const char *advice_for(const char *dsn);
+
+#endif

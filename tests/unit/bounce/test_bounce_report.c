@@ -1,0 +1,263 @@
+#include "bounce/report.h"
+
+#include "base/fd.h"
+
+#include "unit/unit.h"
+
+#include <fcntl.h>
+
+#define TEXT_MAX (64u << 20)
+#define MESSAGE "Received: by mx.example\nFrom: a@b.example\nMessage-ID: <1@b.example>\nSubject: hi\n\nhello\n"
+
+static int file_of(const char *text)
+{
+	struct err e;
+	int fd = fd_memfd("original", &e);
+	CU_ASSERT_FATAL(fd >= 0 && fd_write_all(fd, text, strlen(text), &e));
+	return fd;
+}
+
+static struct bounce_req req_of(enum bounce_kind kind)
+{
+	struct bounce_req req = { .kind = kind, .arrived = 1795464636, .expires = 1795896636, .file = -1 };
+	snprintf(req.id, sizeof req.id, "0a1bk3f0000abcde");
+	snprintf(req.sender, sizeof req.sender, "alice@b.example");
+	return req;
+}
+
+static struct bounce_rcpt rcpt_of(const char *rcpt, const char *orig, const char *dsn, const char *text, const char *where)
+{
+	struct bounce_rcpt r = { .last = 1 };
+	CU_ASSERT_FATAL(sv_copy(sv_of(rcpt), r.rcpt, sizeof r.rcpt) && sv_copy(sv_of(orig), r.orig, sizeof r.orig));
+	CU_ASSERT_FATAL(sv_copy(sv_of(dsn), r.dsn, sizeof r.dsn) && sv_copy(sv_of(text), r.text, sizeof r.text));
+	CU_ASSERT_FATAL(sv_copy(sv_of(where), r.where, sizeof r.where));
+	return r;
+}
+
+/* The report up to the original, for one recipient. */
+static void compose(
+	const struct bounce_req *req, const struct bounce_rcpt *rcpt, const char *message, uint64_t full_max, struct buf *out)
+{
+	struct report r;
+	struct original o;
+	struct err e;
+	int fd = file_of(message);
+	CU_ASSERT_FATAL(report_init(&r, req, "mx.example", &e));
+	CU_ASSERT(report_add(&r, rcpt, &e));
+	CU_ASSERT_FATAL(original_look(fd, 0, strlen(message), full_max, &o, &e));
+	report_head(&r, &o, 1795464700, out);
+	CU_ASSERT(buf_ok(out));
+	report_free(&r);
+	fd_close(&fd);
+}
+
+static bool has(const struct buf *text, const char *what) { return sv_find(buf_sv(text), sv_of(what)) >= 0; }
+
+static void a_report_names_all_that_rfc_3464_asks_for(void)
+{
+	static const char *const want[] = {
+		"From: Mail Delivery System <MAILER-DAEMON@mx.example>\n",
+		"To: <alice@b.example>\n",
+		"Auto-Submitted: auto-replied\n",
+		"References: <1@b.example>\n",
+		"Content-Type: multipart/report; report-type=delivery-status;\n\tboundary=\"=_",
+		"\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n",
+		"\nArrival-Date: ",
+		"\n\nOriginal-Recipient: rfc822; team@c.example\nFinal-Recipient: rfc822; bob@c.example\nAction: failed\nStatus: "
+		"5.1.1\n"
+		"Remote-MTA: dns; mx.c.example\nDiagnostic-Code: smtp; 550 5.1.1 no bob here\n",
+		"\n  <team@c.example>\n    which leads to bob@c.example\n    mx.c.example said: 550 5.1.1 no bob here (5.1.1)\n",
+		"\nContent-Type: message/rfc822\n\n",
+	};
+	struct bounce_req req = req_of(BOUNCE_FAILED);
+	struct bounce_rcpt rcpt = rcpt_of("bob@c.example", "team@c.example", "5.1.1", "550 5.1.1 no bob here", "mx.c.example");
+	struct buf text = BUF_INIT(TEXT_MAX);
+	compose(&req, &rcpt, MESSAGE, 1000, &text);
+	for (size_t i = 0; i < COUNT(want); i++) {
+		CU_ASSERT(has(&text, want[i]));
+		if (!has(&text, want[i]))
+			fprintf(stderr, "missing: %s\nin:\n%s\n", want[i], buf_str(&text));
+	}
+	CU_ASSERT_FALSE(has(&text, "Transfer-Encoding"));
+	CU_ASSERT(has(&text, "It will not be tried again."));
+	buf_free(&text);
+}
+
+static void each_kind_of_report_says_what_it_is(void)
+{
+	static const struct {
+		enum bounce_kind kind;
+		const char *to, *subject, *action, *text;
+	} t[] = {
+		{ BOUNCE_FAILED, "To: <alice@b.example>\n", "Subject: Your message could not be delivered\n", "Action: failed\n",
+			"not be tried again" },
+		{ BOUNCE_DELAYED, "To: <alice@b.example>\n", "Subject: Your message is delayed\n", "Action: delayed\n",
+			"You need not do anything" },
+		{ BOUNCE_DOUBLE, "To: <postmaster@mx.example>\n", "Subject: A delivery report could not be delivered\n",
+			"Action: failed\n", "A delivery report of " },
+	};
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct bounce_req req = req_of(t[i].kind);
+		struct bounce_rcpt rcpt = rcpt_of("bob@c.example", "", "", "no answer", "");
+		struct buf text = BUF_INIT(TEXT_MAX);
+		compose(&req, &rcpt, MESSAGE, 1000, &text);
+		CU_ASSERT(has(&text, t[i].to));
+		CU_ASSERT(has(&text, t[i].subject));
+		CU_ASSERT(has(&text, t[i].action));
+		CU_ASSERT(has(&text, t[i].text));
+		CU_ASSERT_EQUAL(has(&text, "\nWill-Retry-Until: "), t[i].kind == BOUNCE_DELAYED);
+		CU_ASSERT(has(&text, t[i].kind == BOUNCE_DELAYED ? "Status: 4.0.0\n" : "Status: 5.0.0\n"));
+		CU_ASSERT(has(&text, "Diagnostic-Code: x-postern; no answer\n"));
+		CU_ASSERT_FALSE(has(&text, "Remote-MTA"));
+		buf_free(&text);
+	}
+}
+
+static void nothing_foreign_begins_a_line(void)
+{
+	static const char evil[] = "x\nEvil: 1\r\nEvil: 2\rEvil: 3\n\n--=_0\nEvil: 4";
+	struct bounce_req req = req_of(BOUNCE_FAILED);
+	struct bounce_rcpt rcpt = rcpt_of(evil, evil, "5.1.1\nE: 1", evil, evil);
+	struct buf text = BUF_INIT(TEXT_MAX);
+	compose(&req, &rcpt, "Message-ID: <x\n Evil: 9>\nMessage-ID: <2@x>\n\nEvil\n", 1000, &text);
+	CU_ASSERT_FALSE(has(&text, "\nEvil"));
+	CU_ASSERT_FALSE(has(&text, "\r"));
+	CU_ASSERT_FALSE(has(&text, "\nE: 1"));
+	CU_ASSERT(has(&text, "\nStatus: 5.0.0\n"));
+	CU_ASSERT_FALSE(has(&text, "References"));
+	buf_free(&text);
+}
+
+static void an_address_that_is_not_ascii_is_written_in_7_bits_for_programs(void)
+{
+	struct bounce_req req = req_of(BOUNCE_FAILED);
+	struct bounce_rcpt rcpt = rcpt_of("j\xc3\xb6rg+x@b\xc3\xbc"
+					  "cher.example",
+		"", "5.1.1", "gibt es nicht: j\xc3\xb6rg", "");
+	struct buf text = BUF_INIT(TEXT_MAX);
+	compose(&req, &rcpt, MESSAGE, 1000, &text);
+	CU_ASSERT(has(&text, "Final-Recipient: utf-8; j\\x{F6}rg\\x{2B}x@b\\x{FC}cher.example\n"));
+	CU_ASSERT(has(&text, "Diagnostic-Code: x-postern; gibt es nicht: j??rg\n") || has(&text, "gibt es nicht: j?rg\n"));
+	CU_ASSERT(has(&text, "  <j\xc3\xb6rg+x@b\xc3\xbc"
+			     "cher.example>\n"));
+	CU_ASSERT(has(&text, "charset=utf-8\nContent-Transfer-Encoding: 8bit\n"));
+	buf_free(&text);
+}
+
+static void the_part_that_is_returned_depends_on_size_and_bytes(void)
+{
+	static const struct {
+		const char *message;
+		uint64_t full_max;
+		bool whole, eight_bit, utf8_header;
+		uint64_t len;
+		const char *type;
+	} t[] = {
+		{ "A: b\n\nbody\n", 100, true, false, false, 11, "message/rfc822\n" },
+		{ "A: b\n\nbody\n", 11, true, false, false, 11, "message/rfc822\n" },
+		{ "A: b\n\nbody\n", 10, false, false, false, 6, "text/rfc822-headers\n" },
+		{ "A: b\n\nb\xf6"
+		  "dy\n",
+			100, true, true, false, 11, "message/rfc822\nContent-Transfer-Encoding: 8bit\n" },
+		{ "A: b\n\nb\xf6"
+		  "dy\n",
+			5, false, false, false, 6, "text/rfc822-headers\n" },
+		{ "A: \xc3\xb6\n\nbody\n", 100, true, true, true, 12, "message/global\nContent-Transfer-Encoding: 8bit\n" },
+		{ "A: \xc3\xb6\n\nbody\n", 5, false, true, true, 7, "message/global-headers\nContent-Transfer-Encoding: 8bit\n" },
+		{ "A: \xf6\n\nbody\n", 100, true, true, false, 11, "message/rfc822\nContent-Transfer-Encoding: 8bit\n" },
+		{ "no header", 100, true, false, false, 9, "message/rfc822\n" },
+	};
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct bounce_req req = req_of(BOUNCE_FAILED);
+		struct bounce_rcpt rcpt = rcpt_of("bob@c.example", "", "5.1.1", "no", "");
+		struct buf text = BUF_INIT(TEXT_MAX);
+		struct original o;
+		struct err e;
+		int fd = file_of(t[i].message);
+		CU_ASSERT(original_look(fd, 0, strlen(t[i].message), t[i].full_max, &o, &e));
+		CU_ASSERT_EQUAL(o.whole, t[i].whole);
+		CU_ASSERT_EQUAL(o.eight_bit, t[i].eight_bit);
+		CU_ASSERT_EQUAL(o.utf8_header, t[i].utf8_header);
+		CU_ASSERT_EQUAL(o.len, t[i].len);
+		compose(&req, &rcpt, t[i].message, t[i].full_max, &text);
+		CU_ASSERT(has(&text, t[i].type));
+		buf_free(&text);
+		fd_close(&fd);
+	}
+}
+
+static void a_queue_file_that_ends_early_is_no_report(void)
+{
+	struct original o;
+	struct err e;
+	char chunk[100];
+	uint64_t at = 0;
+	size_t n;
+	int fd = file_of("A: b\n\nbody\n");
+	CU_ASSERT_FALSE(original_look(fd, 0, 1000, 2000, &o, &e));
+	CU_ASSERT(original_look(fd, 0, 11, 2000, &o, &e));
+	CU_ASSERT_EQUAL(ftruncate(fd, 3), 0);
+	CU_ASSERT_FALSE(original_read(&o, &at, chunk, sizeof chunk, &n, &e));
+	CU_ASSERT_EQUAL(e.kind, ERR_TEMP);
+	fd_close(&fd);
+}
+
+static void the_largest_list_of_recipients_fits(void)
+{
+	struct bounce_req req = req_of(BOUNCE_FAILED);
+	struct bounce_rcpt rcpt = rcpt_of("somebody.with.a.long.name@a-department.of-a-company.example", "", "5.1.1",
+		"550 5.1.1 there is nobody of this name in this company, and the text is long", "mx1.of-a-company.example");
+	struct report r;
+	struct original o = { .whole = true };
+	struct buf text = BUF_INIT(REPORT_HEAD_MAX);
+	struct err e;
+	CU_ASSERT_FATAL(report_init(&r, &req, "mx.example", &e));
+	for (int i = 0; i < 50000; i++)
+		CU_ASSERT(report_add(&r, &rcpt, &e));
+	report_head(&r, &o, 1, &text);
+	CU_ASSERT(buf_ok(&text));
+	CU_ASSERT(has(&text, "and 49950 more"));
+	report_free(&r);
+	buf_free(&text);
+}
+
+static void a_report_goes_to_an_address_or_nowhere(void)
+{
+	static const char *const bad[] = { "", "<alice@b.example>", "a b@c", "a@b\nRCPT TO:<x@y>", "@", "alice@b.example>" };
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		struct bounce_req req = req_of(BOUNCE_FAILED);
+		struct report r;
+		struct err e = { .kind = ERR_NONE };
+		snprintf(req.sender, sizeof req.sender, "%s", bad[i]);
+		CU_ASSERT_FALSE(report_init(&r, &req, "mx.example", &e));
+		CU_ASSERT_EQUAL(e.kind, ERR_PERM);
+	}
+}
+
+static void advice_fits_the_code(void)
+{
+	static const struct {
+		const char *dsn, *word;
+	} t[] = { { "5.1.1", "no such mailbox" }, { "4.2.2", "full" }, { "5.1.10", "no mail at all" }, { "5.1.9", "address" },
+		{ "5.7.26", "rules" }, { "4.4.2", "connection" }, { "5.0.0", "all that is known" }, { "", "all that is known" },
+		{ "x", "all that is known" } };
+	for (size_t i = 0; i < COUNT(t); i++)
+		CU_ASSERT_PTR_NOT_NULL(strstr(advice_for(t[i].dsn), t[i].word));
+}
+
+void suite_bounce_report(void)
+{
+	static const struct unit_case cases[] = {
+		UNIT(a_report_names_all_that_rfc_3464_asks_for),
+		UNIT(each_kind_of_report_says_what_it_is),
+		UNIT(nothing_foreign_begins_a_line),
+		UNIT(an_address_that_is_not_ascii_is_written_in_7_bits_for_programs),
+		UNIT(the_part_that_is_returned_depends_on_size_and_bytes),
+		UNIT(a_queue_file_that_ends_early_is_no_report),
+		UNIT(the_largest_list_of_recipients_fits),
+		UNIT(a_report_goes_to_an_address_or_nowhere),
+		UNIT(advice_fits_the_code),
+		UNIT_END,
+	};
+	unit_suite("bounce_report", cases);
+}
