@@ -8,10 +8,10 @@
 #include "base/defs.h"
 #include "rules.h"
 
-#define BAYES_TRAINED_MIN 50    /* messages of each class before the classifier speaks: with fewer, chance words decide */
-#define BAYES_STRONGEST 150     /* tokens that are combined */
-#define BAYES_NEUTRAL 32768u    /* 0.5 in sixteen bits */
-#define BAYES_WEAK 3277u        /* tokens nearer to 0.5 than 0.05 say nothing and are not kept */
+#define BAYES_TRAINED_MIN 50 /* messages of each class before the classifier speaks: with fewer, chance words decide */
+#define BAYES_STRONGEST 150  /* tokens that are combined */
+#define BAYES_NEUTRAL 32768u /* 0.5 in sixteen bits */
+#define BAYES_WEAK 3277u     /* tokens nearer to 0.5 than 0.05 say nothing and are not kept */
 
 /* spam of all_spam messages have the token, ham of all_ham. Result in 1..65535. */
 uint16_t bayes_token(uint64_t spam, uint64_t ham, uint64_t all_spam, uint64_t all_ham);

@@ -1,5 +1,5 @@
-/* Records: 't' and the token: struct counts; 'd' and the digest: struct trained; "meta": struct meta. Integers in the machine's byte
- * order, as in the rest of a Berkeley DB file. */
+/* Records: 't' and the token: struct counts; 'd' and the digest: struct trained; "meta": struct meta. Integers in the machine's
+ * byte order, as in the rest of a Berkeley DB file. */
 #include "bayes_db.h"
 
 #include "base/buf.h"
@@ -21,8 +21,8 @@
 #define CACHE_BYTES (32u << 20)
 #define LOCK_POLL_MS 50
 #define PAGE_BYTES 4096u
-#define RARE_MAX 2u     /* a token that was seen so often at most goes first */
-#define AGES 256u       /* steps in which age is measured for expiry */
+#define RARE_MAX 2u /* a token that was seen so often at most goes first */
+#define AGES 256u   /* steps in which age is measured for expiry */
 
 struct meta {
 	uint32_t format, unused;
@@ -165,9 +165,8 @@ out:
 	return ok;
 }
 
-static bool open_db(struct bayes_db *db, const char *path, bool fresh, struct err *e)
+static bool new_handle(struct bayes_db *db, struct err *e)
 {
-	char name[4200];
 	int rc = db_create(&db->db, NULL, 0);
 	if (rc != 0) {
 		db->db = NULL;
@@ -175,9 +174,27 @@ static bool open_db(struct bayes_db *db, const char *path, bool fresh, struct er
 	}
 	db->db->get_env(db->db)->app_private = db;
 	db->db->set_errcall(db->db, on_db_error);
+	return true;
+}
+
+/* Damage is looked for before anything else: found in mid-work, it leaves Berkeley DB unable to give its memory back. */
+static bool verify_db(struct bayes_db *db, const char *name, struct err *e)
+{
+	if (!new_handle(db, e))
+		return false;
+	int rc = db->db->verify(db->db, name, NULL, NULL, 0); /* ends the handle in any case */
+	db->db = NULL;
+	return rc == 0 || db_error(db, rc, "check", e);
+}
+
+static bool open_db(struct bayes_db *db, const char *path, bool fresh, struct err *e)
+{
+	char name[4200];
 	if (snprintf(name, sizeof(name), "%s/" DB_NEW, path) >= (int)sizeof(name))
 		return err_set(e, ERR_PERM, "the path of " BAYES_DB_FILE " is too long");
-	rc = db->db->set_cachesize(db->db, 0, CACHE_BYTES, 1);
+	if ((!fresh && !verify_db(db, name, e)) || !new_handle(db, e))
+		return false;
+	int rc = db->db->set_cachesize(db->db, 0, CACHE_BYTES, 1);
 	if (rc == 0 && fresh)
 		rc = db->db->set_pagesize(db->db, PAGE_BYTES);
 	if (rc == 0)
@@ -204,7 +221,9 @@ struct bayes_db *bayes_db_begin(int dirfd, const char *path, uint64_t wait_ms, s
 {
 	bool fresh;
 	struct bayes_db *db = mem_new(sizeof(*db));
-	*db = (struct bayes_db){ .dirfd = dirfd, .lock = -1, .tokens_max = BAYES_DB_TOKENS_MAX, .messages_max = BAYES_DB_MESSAGES_MAX };
+	*db = (struct bayes_db){
+		.dirfd = dirfd, .lock = -1, .tokens_max = BAYES_DB_TOKENS_MAX, .messages_max = BAYES_DB_MESSAGES_MAX
+	};
 	if (take_lock(db, wait_ms, e) && copy_db(db, &fresh, e) && open_db(db, path, fresh, e) && read_meta(db, fresh, e))
 		return db;
 	bayes_db_end(db);
@@ -277,8 +296,8 @@ static bool note_message(struct bayes_db *db, const struct key *k, enum bayes_cl
 	return put(db, k, &t, sizeof(t), e);
 }
 
-bool bayes_db_set(struct bayes_db *db, const struct bayes_digest *digest, const struct tokens *tokens, enum bayes_class to, bool *ret_changed,
-	struct err *e)
+bool bayes_db_set(struct bayes_db *db, const struct bayes_digest *digest, const struct tokens *tokens, enum bayes_class to,
+	bool *ret_changed, struct err *e)
 {
 	struct trained was = { .class = BAYES_UNKNOWN };
 	struct key k = message_key(digest);
@@ -302,8 +321,8 @@ bool bayes_db_set(struct bayes_db *db, const struct bayes_digest *digest, const 
 /* --- expiry ------------------------------------------------------------------------------------------------------------------ */
 
 /* Calls on() for every record whose key begins with `kind`; on() returns whether the record goes. */
-static bool for_each(struct bayes_db *db, char kind, uint32_t size, bool (*on)(struct bayes_db *, const DBT *, const void *, void *), void *arg,
-	struct err *e)
+static bool for_each(struct bayes_db *db, char kind, uint32_t size,
+	bool (*on)(struct bayes_db *, const DBT *, const void *, void *), void *arg, struct err *e)
 {
 	DBC *cursor;
 	DBT key = { .data = &kind, .size = 1 }, data = { 0 };
@@ -326,8 +345,8 @@ static bool for_each(struct bayes_db *db, char kind, uint32_t size, bool (*on)(s
 }
 
 struct expiry {
-	uint64_t number[2][AGES];  /* of records of each age; [1]: the rare ones */
-	uint64_t oldest_kept[2];   /* what is older goes; in steps of age, 0 is the oldest */
+	uint64_t number[2][AGES]; /* of records of each age; [1]: the rare ones */
+	uint64_t oldest_kept[2];  /* what is older goes; in steps of age, 0 is the oldest */
 	uint64_t gone;
 };
 

@@ -14,7 +14,7 @@
 
 #define BAYES_DB_FILE "bayes.db"
 #define BAYES_TAB_FILE "bayes.tab"
-#define BAYES_DB_TOKENS_MAX 1000000u  /* about 45 MB; the table from it 16 MB at most */
+#define BAYES_DB_TOKENS_MAX 1000000u /* about 45 MB; the table from it 16 MB at most */
 #define BAYES_DB_MESSAGES_MAX 200000u
 
 struct bayes_db;
@@ -24,12 +24,13 @@ struct bayes_digest { /* of a message: says whether it was trained already */
 };
 enum bayes_class { BAYES_UNKNOWN, BAYES_SPAM, BAYES_HAM };
 
-/* dirfd and path are the same directory (Berkeley DB opens by path); dirfd must outlive the session. Waits up to wait_ms for another
- * session. ERR_TEMP: another one is running, or the system said no; ERR_PERM: the database is damaged, with what to do. NULL on failure. */
+/* dirfd and path are the same directory (Berkeley DB opens by path); dirfd must outlive the session. Waits up to wait_ms for
+ * another session. ERR_TEMP: another one is running, or the system said no; ERR_PERM: the database is damaged, with what to do.
+ * NULL on failure. */
 struct bayes_db *bayes_db_begin(int dirfd, const char *path, uint64_t wait_ms, struct err *e);
 /* The message becomes `to`: BAYES_UNKNOWN forgets it. *ret_changed false: it was so before. */
-bool bayes_db_set(struct bayes_db *db, const struct bayes_digest *digest, const struct tokens *tokens, enum bayes_class to, bool *ret_changed,
-	struct err *e) MUST_CHECK;
+bool bayes_db_set(struct bayes_db *db, const struct bayes_digest *digest, const struct tokens *tokens, enum bayes_class to,
+	bool *ret_changed, struct err *e) MUST_CHECK;
 void bayes_db_totals(const struct bayes_db *db, uint64_t *ret_spam, uint64_t *ret_ham);
 bool bayes_db_commit(struct bayes_db *db, struct err *e) MUST_CHECK;
 void bayes_db_end(struct bayes_db *db); /* without a commit before: nothing happened. NULL is fine */

@@ -17,7 +17,7 @@
 
 struct header {
 	uint64_t magic;
-	uint64_t crc;    /* CRC-32C of all that follows */
+	uint64_t crc; /* CRC-32C of all that follows */
 	uint64_t slots, spam, ham;
 	uint64_t unused[3];
 };

@@ -16,10 +16,10 @@
 struct bayes_tab {
 	const uint64_t *slot; /* NULL: no table */
 	size_t slots;
-	uint64_t spam, ham;   /* messages it was made from */
+	uint64_t spam, ham; /* messages it was made from */
 	void *map;
 	size_t map_len;
-	dev_t dev;            /* of the file seen last, good or bad */
+	dev_t dev; /* of the file seen last, good or bad */
 	ino_t ino;
 	struct timespec changed;
 };

@@ -12,9 +12,10 @@
 /* Character sets met in mail, with the other names they go by. A name that the list lacks is a finding, no more. */
 static const char *const charsets[] = { "iso-8859-1", "iso-8859-2", "iso-8859-3", "iso-8859-4", "iso-8859-5", "iso-8859-6",
 	"iso-8859-7", "iso-8859-8", "iso-8859-9", "iso-8859-10", "iso-8859-13", "iso-8859-14", "iso-8859-15", "iso-8859-16",
-	"windows-1250", "windows-1251", "windows-1252", "windows-1253", "windows-1254", "windows-1255", "windows-1256", "windows-1257",
-	"windows-1258", "koi8-r", "koi8-u", "cp437", "cp850", "cp866", "tis-620", "gb2312", "gbk", "gb18030", "big5", "iso-2022-jp",
-	"shift_jis", "euc-jp", "euc-kr", "iso-2022-kr", "utf-7", "utf-16", "utf-16le", "utf-16be", "macintosh" };
+	"windows-1250", "windows-1251", "windows-1252", "windows-1253", "windows-1254", "windows-1255", "windows-1256",
+	"windows-1257", "windows-1258", "koi8-r", "koi8-u", "cp437", "cp850", "cp866", "tis-620", "gb2312", "gbk", "gb18030",
+	"big5", "iso-2022-jp", "shift_jis", "euc-jp", "euc-kr", "iso-2022-kr", "utf-7", "utf-16", "utf-16le", "utf-16be",
+	"macintosh" };
 static const struct {
 	const char *alias, *name;
 } aliases[] = {

@@ -5,7 +5,7 @@
 #include "base/sv.h"
 #include "rules.h"
 
-#define HEADERS_MAX 1000 /* fields looked at: no honest message has a tenth of it */
+#define HEADERS_MAX 1000    /* fields looked at: no honest message has a tenth of it */
 #define HEADER_LINE_MAX 998 /* RFC 5322 2.1.1 */
 
 enum header_id {
@@ -33,7 +33,7 @@ enum header_id {
 struct headers {
 	struct sv value[HEADER_KNOWN]; /* of the first one, as it stands, folded; p NULL: not there */
 	unsigned count[HEADER_KNOWN];
-	size_t body;                   /* offset of the body */
+	size_t body; /* offset of the body */
 };
 
 /* Fills *ret, adds the findings about the header's lines. */

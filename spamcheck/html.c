@@ -2,13 +2,14 @@
 
 #include "base/num.h"
 
-static const char *const inline_tags[] = { "a", "b", "big", "em", "font", "i", "s", "small", "span", "strong", "sub", "sup", "tt", "u" };
+static const char *const inline_tags[] = { "a", "b", "big", "em", "font", "i", "s", "small", "span", "strong", "sub", "sup", "tt",
+	"u" };
 static const char *const url_attributes[] = { "href=", "src=", "action=", "background=" };
 static const struct {
 	const char *name;
 	const char *text;
-} entities[] = { { "nbsp", " " }, { "amp", "&" }, { "lt", "<" }, { "gt", ">" }, { "quot", "\"" }, { "apos", "'" }, { "copy", "(c)" },
-	{ "shy", "" }, { "zwnj", "" }, { "ndash", "-" }, { "mdash", "-" } };
+} entities[] = { { "nbsp", " " }, { "amp", "&" }, { "lt", "<" }, { "gt", ">" }, { "quot", "\"" }, { "apos", "'" },
+	{ "copy", "(c)" }, { "shy", "" }, { "zwnj", "" }, { "ndash", "-" }, { "mdash", "-" } };
 
 static bool is_inline(struct sv name)
 {
@@ -127,7 +128,8 @@ static size_t take_entity(struct sv html, size_t at, struct buf *out)
 	if (end > 0) {
 		name = sv_sub(name, 0, (size_t)end);
 		bool hex = name.n > 2 && name.p[0] == '#' && ascii_lower(name.p[1]) == 'x';
-		if (hex ? num_hex(sv_skip(name, 2), 0x10ffff, &c) : name.p[0] == '#' && num_u64(sv_skip(name, 1), 0, 0x10ffff, &c)) {
+		if (hex ? num_hex(sv_skip(name, 2), 0x10ffff, &c)
+			: name.p[0] == '#' && num_u64(sv_skip(name, 1), 0, 0x10ffff, &c)) {
 			put_utf8(c, out);
 			return at + (size_t)end + 2;
 		}

@@ -7,7 +7,7 @@
 #include "scan.h"
 
 struct learn {
-	int dirfd;           /* the caller's, with its path */
+	int dirfd; /* the caller's, with its path */
 	const char *path;
 	struct scan *scan;   /* the caller's */
 	struct bayes_db *db; /* NULL until the first message */

@@ -6,9 +6,9 @@
 
 struct level {
 	char boundary[PART_BOUNDARY_MAX];
-	size_t len;    /* 0: an embedded message */
-	bool digest;   /* its parts are messages by default (RFC 2046 5.1.5) */
-	bool started;  /* its boundary came */
+	size_t len;   /* 0: an embedded message */
+	bool digest;  /* its parts are messages by default (RFC 2046 5.1.5) */
+	bool started; /* its boundary came */
 };
 
 struct walker {

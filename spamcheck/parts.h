@@ -11,12 +11,12 @@
 #define PARTS_MAX 1000
 #define PART_BOUNDARY_MAX 70 /* RFC 2046 5.1.1 */
 
-struct part { /* one that holds no other parts */
+struct part {                                          /* one that holds no other parts */
 	struct sv content_type, encoding, disposition; /* field values as they stand; p NULL: no such field */
 	struct sv type;                                /* "text/html"; p NULL: none or not of that form */
 	struct sv body;
-	unsigned depth;                                /* 0: the message itself */
-	bool whole;                                    /* false: its end is not in what was read */
+	unsigned depth; /* 0: the message itself */
+	bool whole;     /* false: its end is not in what was read */
 };
 
 /* `truncated`: msg is the beginning of a longer message. Calls on_part() for each part in order, and adds the findings about

@@ -3,7 +3,7 @@
 #include "rules.h"
 
 #define CONTENT RULE_KIND_CONTENT
-#define FORM    RULE_KIND_FORM
+#define FORM RULE_KIND_FORM
 #define ARRIVAL RULE_KIND_ARRIVAL
 
 const struct rule spam_rules[RULE_COUNT] = {
@@ -28,7 +28,8 @@ const struct rule spam_rules[RULE_COUNT] = {
 	[RULE_INVALID_MESSAGE_ID] = { "INVALID_MESSAGE_ID", 50, FORM, "The Message-ID is not of the form <left@right>." },
 	[RULE_MISSING_TO] = { "MISSING_TO", 20, ARRIVAL, "None of To, Cc and Bcc." },
 	[RULE_MISSING_SUBJECT] = { "MISSING_SUBJECT", 20, FORM, "No Subject field." },
-	[RULE_DUPLICATE_HEADER] = { "DUPLICATE_HEADER", 100, FORM, "A field that may stand once only stands there again (RFC 5322 3.6)." },
+	[RULE_DUPLICATE_HEADER] = { "DUPLICATE_HEADER", 100, FORM,
+		"A field that may stand once only stands there again (RFC 5322 3.6)." },
 	[RULE_HEADER_8BIT] = { "HEADER_8BIT", 80, FORM, "Raw 8-bit bytes in the header of a message sent without SMTPUTF8." },
 	[RULE_HEADER_BAD_UTF8] = { "HEADER_BAD_UTF8", 80, FORM, "Sent with SMTPUTF8, but the header is not UTF-8 (RFC 6532)." },
 	[RULE_HEADER_CONTROL] = { "HEADER_CONTROL", 100, FORM, "Control characters in the header." },
@@ -42,14 +43,17 @@ const struct rule spam_rules[RULE_COUNT] = {
 	[RULE_MIME_BAD_BOUNDARY] = { "MIME_BAD_BOUNDARY", 150, FORM, "A multipart without a usable boundary (RFC 2046 5.1.1)." },
 	[RULE_MIME_NO_PARTS] = { "MIME_NO_PARTS", 100, FORM, "A multipart whose boundary never comes." },
 	[RULE_MIME_UNCLOSED] = { "MIME_UNCLOSED", 50, FORM, "A multipart without its final boundary." },
-	[RULE_MIME_TOO_DEEP] = { "MIME_TOO_DEEP", 300, FORM, "Parts within parts deeper than 50; the innermost was read as it stands." },
+	[RULE_MIME_TOO_DEEP] = { "MIME_TOO_DEEP", 300, FORM,
+		"Parts within parts deeper than 50; the innermost was read as it stands." },
 	[RULE_MIME_TOO_MANY_PARTS] = { "MIME_TOO_MANY_PARTS", 200, FORM, "More than 1,000 parts; the rest was not decoded." },
 	[RULE_MIME_BAD_ENCODING] = { "MIME_BAD_ENCODING", 100, FORM, "A Content-Transfer-Encoding that nobody knows." },
-	[RULE_MIME_ENCODED_PARTS] = { "MIME_ENCODED_PARTS", 100, FORM, "A multipart or message that is itself base64 or the like (RFC 2045 6.4)." },
+	[RULE_MIME_ENCODED_PARTS] = { "MIME_ENCODED_PARTS", 100, FORM,
+		"A multipart or message that is itself base64 or the like (RFC 2045 6.4)." },
 	[RULE_MIME_UNKNOWN_CHARSET] = { "MIME_UNKNOWN_CHARSET", 20, FORM, "Text in a character set that is not known here." },
 	[RULE_MIME_8BIT_AS_7BIT] = { "MIME_8BIT_AS_7BIT", 30, FORM, "8-bit text that is declared, or by default, 7bit." },
 	[RULE_HTML_ONLY] = { "HTML_ONLY", 20, FORM, "HTML text without a plain form of it." },
-	[RULE_PROGRAM_ATTACHED] = { "PROGRAM_ATTACHED", 250, FORM, "An attachment that runs when it is opened (.exe, .scr, .js ...)." },
+	[RULE_PROGRAM_ATTACHED] = { "PROGRAM_ATTACHED", 250, FORM,
+		"An attachment that runs when it is opened (.exe, .scr, .js ...)." },
 	[RULE_SCAN_LIMIT] = { "SCAN_LIMIT", 0, FORM, "Longer than what is looked at; says nothing against it." },
 };
 

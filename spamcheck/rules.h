@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 
-#define FORM_POINTS_MAX 900 /* below the default spam_reject_score (15) by more than the classifier can add */
+#define FORM_POINTS_MAX 900    /* form alone stays below the default spam_reject_score, 15 */
 #define FINDINGS_TEXT_MAX 2000 /* every rule at once fits */
 
 enum rule_id {

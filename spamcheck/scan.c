@@ -4,7 +4,7 @@
 #include "mail/hdr.h"
 #include "parts.h"
 
-#define HEADER_TEXT_MAX 4096 /* of one field's value, for the classifier */
+#define HEADER_TEXT_MAX 4096                   /* of one field's value, for the classifier */
 #define HTML_TEXT_MAX (2 * DECODE_MESSAGE_MAX) /* links stand twice */
 #define KEEP_MAX (128 * 1024)
 
@@ -28,8 +28,8 @@ static const struct {
 	{ HEADER_CONTENT_ENCODING, "encoding:" },
 };
 
-static const char *const program_endings[] = { ".exe", ".scr", ".pif", ".com", ".bat", ".cmd", ".vbs", ".vbe", ".js", ".jse", ".wsf", ".hta",
-	".lnk", ".cpl", ".msi", ".jar", ".ps1" };
+static const char *const program_endings[] = { ".exe", ".scr", ".pif", ".com", ".bat", ".cmd", ".vbs", ".vbe", ".js", ".jse",
+	".wsf", ".hta", ".lnk", ".cpl", ".msi", ".jar", ".ps1" };
 
 void scan_init(struct scan *s, struct decoder *d)
 {
@@ -110,7 +110,8 @@ static void on_part(const struct part *p, void *arg)
 {
 	struct scan *s = arg;
 	bool html = sv_ieqs(p->type, "text/html");
-	/* What has no type, or none that can be read, is shown as text (RFC 2045 5.2); so is a multipart that could not be taken apart. */
+	/* What has no type, or none that can be read, is shown as text (RFC 2045 5.2); so is a multipart that could not be taken
+	 * apart. */
 	bool text = html || !p->type.p || sv_istarts(p->type, SV("text/")) || sv_istarts(p->type, SV("multipart/")) ||
 		    sv_istarts(p->type, SV("message/"));
 	check_encoding(p, text, &s->findings);

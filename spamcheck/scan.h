@@ -9,13 +9,13 @@
 #define SCAN_MAX (1024 * 1024) /* of a message; what makes it spam stands at its beginning */
 
 struct scan_in {
-	struct sv msg;       /* SCAN_MAX at most */
-	bool truncated;      /* msg is the beginning of a longer one */
+	struct sv msg;  /* SCAN_MAX at most */
+	bool truncated; /* msg is the beginning of a longer one */
 	bool smtputf8;
 	uint64_t now_secs;
 };
 
-struct scan { /* kept from message to message for its memory */
+struct scan {                    /* kept from message to message for its memory */
 	struct decoder *decoder; /* the caller's */
 	struct findings findings;
 	struct tokens tokens;

@@ -16,14 +16,14 @@
 
 #define USER "postern-spam"
 #define DIR_NAME "spam"
-#define KEEP_MAX (128 * 1024)         /* of the buffer for messages */
-#define REQUEST_WAIT_MS 10000u        /* smtpd connects when it has the request ready */
-#define TRAINING_IDLE_MS 60000u       /* a session holds the database's lock: it may not dawdle */
-#define MEMFD_MESSAGE_MAX SCAN_MAX    /* D7: longer ones come as files */
+#define KEEP_MAX (128 * 1024)      /* of the buffer for messages */
+#define REQUEST_WAIT_MS 10000u     /* smtpd connects when it has the request ready */
+#define TRAINING_IDLE_MS 60000u    /* a session holds the database's lock: it may not dawdle */
+#define MEMFD_MESSAGE_MAX SCAN_MAX /* D7: longer ones come as files */
 #define HAS(trust, letter) ((trust) == (uint64_t)(letter))
 
-struct state { /* made by the leader; each worker has its copy */
-	int dir;           /* state_directory/spam */
+struct state {   /* made by the leader; each worker has its copy */
+	int dir; /* state_directory/spam */
 	char path[4100];
 	struct decoder *decoder;
 	struct scan scan;
@@ -83,7 +83,8 @@ static bool classifier_ready(struct state *s, const struct cfg_spam *cfg)
 	return s->tab.slot && s->tab.spam >= BAYES_TRAINED_MIN && s->tab.ham >= BAYES_TRAINED_MIN;
 }
 
-/* D7: what was scanned must be what is queued. A memfd proves that by its seals; a file in the queue is smtpd's until its commit mark. */
+/* D7: what was scanned must be what is queued. A memfd proves that by its seals; a file in the queue is smtpd's until its commit
+ * mark. */
 static bool check_request(const struct spam_req *req, struct err *e)
 {
 	if (!req->streamed && !fd_is_sealed(req->file))
@@ -93,7 +94,8 @@ static bool check_request(const struct spam_req *req, struct err *e)
 	return true;
 }
 
-static bool check_message(struct state *s, const struct cfg_spam *cfg, const struct spam_req *req, struct spam_res *res, struct err *e)
+static bool check_message(
+	struct state *s, const struct cfg_spam *cfg, const struct spam_req *req, struct spam_res *res, struct err *e)
 {
 	double probability;
 	if (s->bytes.cap > KEEP_MAX)

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #define WORD_MIN 3
-#define WORD_MAX 16   /* longer ones are rarely words: only that there was one is remembered */
-#define TOKEN_MAX 96  /* with its prefix; longer ones are cut */
+#define WORD_MAX 16  /* longer ones are rarely words: only that there was one is remembered */
+#define TOKEN_MAX 96 /* with its prefix; longer ones are cut */
 
 void tokens_reset(struct tokens *t)
 {

@@ -17,7 +17,8 @@ struct tokens {
 };
 
 void tokens_reset(struct tokens *t);
-void tokens_add(struct tokens *t, const char *prefix, struct sv word); /* one token, case folded; prefix tells kinds apart: "subject:" */
+void tokens_add(
+	struct tokens *t, const char *prefix, struct sv word); /* one token, case folded; prefix tells kinds apart: "subject:" */
 /* Splits text into words, and takes each with its neighbour too: pairs tell more than words. URLs give their host and domain.
  * Bytes above 127 are parts of words. */
 void tokens_add_text(struct tokens *t, const char *prefix, struct sv text);

@@ -35,7 +35,8 @@ static void put_headers(const struct cfg_spam *cfg, const struct findings *f, in
 	bool spam = score >= cfg->spam_mark_score;
 	if (spam)
 		buf_puts(out, "X-Spam-Flag: YES\n");
-	buf_putf(out, "X-Spam-Status: %s, score=%s required=%s", spam ? "Yes" : "No", fixed(score, a), fixed(cfg->spam_mark_score, b));
+	buf_putf(out, "X-Spam-Status: %s, score=%s required=%s", spam ? "Yes" : "No", fixed(score, a),
+		fixed(cfg->spam_mark_score, b));
 	put_tests(f, out);
 }
 

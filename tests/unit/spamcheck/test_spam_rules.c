@@ -91,8 +91,8 @@ static void the_header_names_findings_in_one_field(void)
 	findings_add(&f, RULE_MISSING_DATE);
 	findings_add(&f, RULE_BAYES_99);
 	verdict_make(&defaults, &f, &res);
-	CU_ASSERT_STRING_EQUAL(res.headers,
-		"X-Spam-Flag: YES\nX-Spam-Status: Yes, score=6.5 required=5\n\ttests=BAYES_99=6,MISSING_DATE=0.5\n");
+	CU_ASSERT_STRING_EQUAL(
+		res.headers, "X-Spam-Flag: YES\nX-Spam-Status: Yes, score=6.5 required=5\n\ttests=BAYES_99=6,MISSING_DATE=0.5\n");
 	CU_ASSERT_STRING_EQUAL(res.reasons, "BAYES_99=6 MISSING_DATE=0.5");
 	CU_ASSERT_EQUAL(res.score, SPAM_SCORE_ZERO + 650);
 }
@@ -116,7 +116,9 @@ static void the_verdict_follows_action_and_scores(void)
 		{ CFG_SPAM_OFF, 500, 1500, RULE_GTUBE, SPAM_ACCEPT },
 	};
 	for (size_t i = 0; i < COUNT(t); i++) {
-		struct cfg_spam cfg = { .spam_action = t[i].action, .spam_mark_score = t[i].mark, .spam_reject_score = t[i].reject };
+		struct cfg_spam cfg = {
+			.spam_action = t[i].action, .spam_mark_score = t[i].mark, .spam_reject_score = t[i].reject
+		};
 		struct findings f = { 0 };
 		struct spam_res res;
 		findings_add(&f, t[i].found);

@@ -78,7 +78,9 @@ static void fields_that_lack_repeat_or_lie_are_found(void)
 {
 	struct rule_case t[] = {
 		{ GOOD "\nhi\n", 0 },
-		{ "From: a@example.org (A)\r\nTo: b@example.net\r\nDate: 23 Nov 26 20:10:30 GMT\r\nMessage-ID: <1@x>\r\nSubject:\r\n\r\nhi\r\n", 0 },
+		{ "From: a@example.org (A)\r\nTo: b@example.net\r\nDate: 23 Nov 26 20:10:30 GMT\r\nMessage-ID: "
+		  "<1@x>\r\nSubject:\r\n\r\nhi\r\n",
+			0 },
 		{ REST "\nhi\n", bit(RULE_MISSING_FROM) },
 		{ GOOD "from: c@example.org\n\nhi\n", bit(RULE_MULTIPLE_FROM) },
 		{ "From: \n" REST "\nhi\n", bit(RULE_INVALID_FROM) },
@@ -142,8 +144,10 @@ static void mime_that_contradicts_itself_is_found(void)
 		{ GOOD MIME "Content-Type: text/plain; charset=ISO-8859-1\n\ncaf\xe9\n", bit(RULE_MIME_8BIT_AS_7BIT) },
 		{ GOOD MIME "Content-Type: text/html\n\n<p>hi\n", bit(RULE_HTML_ONLY) },
 		{ MIXED "\n--x\nContent-Type: text/html\n\n<p>hi\n--x\nContent-Type: text/plain\n\nhi\n--x--\n", 0 },
-		{ MIXED "\n--x\n\nhi\n--x\nContent-Type: application/x; name=\"a.pdf.EXE\"\n\nMZ\n--x--\n", bit(RULE_PROGRAM_ATTACHED) },
-		{ MIXED "\n--x\n\nhi\n--x\nContent-Type: application/x\nContent-Disposition: attachment; filename=a.exe\n\nMZ\n--x--\n",
+		{ MIXED "\n--x\n\nhi\n--x\nContent-Type: application/x; name=\"a.pdf.EXE\"\n\nMZ\n--x--\n",
+			bit(RULE_PROGRAM_ATTACHED) },
+		{ MIXED "\n--x\n\nhi\n--x\nContent-Type: application/x\nContent-Disposition: attachment; "
+			"filename=a.exe\n\nMZ\n--x--\n",
 			bit(RULE_PROGRAM_ATTACHED) },
 		{ MIXED "\n--x\n\nhi\n--x\nContent-Type: application/pdf; name=exe.pdf\n\n%PDF\n--x--\n", 0 },
 		{ MIXED "\n--x\n\n" GTUBE "\n--x--\n", bit(RULE_GTUBE) },
@@ -184,20 +188,22 @@ static void gtube_is_found_in_bodies_and_never_in_headers(void)
 		const char *msg;
 		bool found;
 	} t[] = {
-		{ GOOD "\n" GTUBE "\n", true },
-		{ GOOD "\nbefore " GTUBE " after\n", true },
-		{ GOOD "X-Test: " GTUBE "\n\nhi\n", false },
-		{ FROM TO DATE ID "Subject: " GTUBE "\n\nhi\n", false },
+		{ GOOD "\n" GTUBE "\n", true }, { GOOD "\nbefore " GTUBE " after\n", true },
+		{ GOOD "X-Test: " GTUBE "\n\nhi\n", false }, { FROM TO DATE ID "Subject: " GTUBE "\n\nhi\n", false },
 		{ GOOD "\nXJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-\nTEST-EMAIL*C.34X\n", false },
 		{ GOOD "\nXJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34x\n", false },
 		{ GOOD MIME "Content-Transfer-Encoding: quoted-printable\n\n"
-			    "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE=2DSTANDARD-ANTI-UBE-=\nTEST-EMAIL*C.34X\n", true },
+			    "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE=2DSTANDARD-ANTI-UBE-=\nTEST-EMAIL*C.34X\n",
+			true },
 		{ GOOD MIME "Content-Transfer-Encoding: base64\n\n"
-			    "WEpTKkM0SkRCUUFETjEuTlNCTjMqMklETkVOKkdUVUJFLVNUQU5EQVJELUFOVEktVUJF\nLVRFU1QtRU1BSUwqQy4zNFgK\n", true },
+			    "WEpTKkM0SkRCUUFETjEuTlNCTjMqMklETkVOKkdUVUJFLVNUQU5EQVJELUFOVEktVUJF\nLVRFU1QtRU1BSUwqQy4zNFgK\n",
+			true },
 		{ MIXED "\n--x\n\nhi\n--x\nContent-Type: text/html\nContent-Transfer-Encoding: base64\n\n"
-			"WEpTKkM0SkRCUUFETjEuTlNCTjMqMklETkVOKkdUVUJFLVNUQU5EQVJELUFOVEktVUJF\nLVRFU1QtRU1BSUwqQy4zNFgK\n--x--\n", true },
+			"WEpTKkM0SkRCUUFETjEuTlNCTjMqMklETkVOKkdUVUJFLVNUQU5EQVJELUFOVEktVUJF\nLVRFU1QtRU1BSUwqQy4zNFgK\n--x--\n",
+			true },
 		{ MIXED "\n--x\nContent-Type: message/rfc822\n\nSubject: inner\nContent-Transfer-Encoding: base64\n\n"
-			"WEpTKkM0SkRCUUFETjEuTlNCTjMqMklETkVOKkdUVUJFLVNUQU5EQVJELUFOVEktVUJF\nLVRFU1QtRU1BSUwqQy4zNFgK\n--x--\n", true },
+			"WEpTKkM0SkRCUUFETjEuTlNCTjMqMklETkVOKkdUVUJFLVNUQU5EQVJELUFOVEktVUJF\nLVRFU1QtRU1BSUwqQy4zNFgK\n--x--\n",
+			true },
 		{ MIXED "\n" GTUBE "\n--x\n\nhi\n--x--\n", true }, /* the preamble: old readers show it */
 	};
 	struct fixture *x = begin();
@@ -265,10 +271,10 @@ static void many_parts_are_bounded(void)
 
 static void hostile_text_of_the_largest_size_is_quick(void)
 {
-	static const char *const pieces[] = { "<", "&", "&#", "<a href=", "<!--", "<script>", "=?", "=?a?q?", "--x\n", "--", "a b c d e f ",
-		"http://", "\n", "=", "<a \"", "\xe4\xbd\xa0", "x: y\n", "(", "\"", "," };
-	static const char *const tops[] = { GOOD "\n", GOOD MIME "Content-Type: text/html\n\n", MIXED "\n", "From: ", "Subject: ", "To: ",
-		"Content-Type: multipart/mixed; boundary=", "Date: " };
+	static const char *const pieces[] = { "<", "&", "&#", "<a href=", "<!--", "<script>", "=?", "=?a?q?", "--x\n", "--",
+		"a b c d e f ", "http://", "\n", "=", "<a \"", "\xe4\xbd\xa0", "x: y\n", "(", "\"", "," };
+	static const char *const tops[] = { GOOD "\n", GOOD MIME "Content-Type: text/html\n\n", MIXED "\n",
+		"From: ", "Subject: ", "To: ", "Content-Type: multipart/mixed; boundary=", "Date: " };
 	struct fixture *x = begin();
 	for (size_t i = 0; i < COUNT(pieces); i++)
 		for (size_t j = 0; j < COUNT(tops); j++) {
@@ -323,9 +329,10 @@ static void what_is_no_regular_file_is_refused(void)
 
 static void any_prefix_and_any_flipped_byte_is_scanned(void)
 {
-	static const char msg[] = MIXED "Subject: =?utf-8?B?aGk=?= =?iso-8859-1?q?caf=E9?=\n\n--x\nContent-Type: text/html; charset=\"gb2312\"\n"
-		"Content-Transfer-Encoding: quoted-printable\n\n<a href=3D\"http://h.example/\">=C4=E3&eacute;&#x4f60;</a>\n"
-		"--x\nContent-Type: message/rfc822\n\nFrom: c@d\n\nhi\n--x--\n";
+	static const char msg[] =
+		MIXED "Subject: =?utf-8?B?aGk=?= =?iso-8859-1?q?caf=E9?=\n\n--x\nContent-Type: text/html; charset=\"gb2312\"\n"
+		      "Content-Transfer-Encoding: quoted-printable\n\n<a href=3D\"http://h.example/\">=C4=E3&eacute;&#x4f60;</a>\n"
+		      "--x\nContent-Type: message/rfc822\n\nFrom: c@d\n\nhi\n--x--\n";
 	struct fixture *x = begin();
 	for (size_t n = 0; n < sizeof(msg); n++) {
 		char *copy = mem_dup((struct sv){ msg, n }); /* on the heap, so that a read past its end is seen */
