@@ -18,6 +18,7 @@
 #define DIR_NAME "spam"
 #define KEEP_MAX (128 * 1024)      /* of the buffer for messages */
 #define REQUEST_WAIT_MS 10000u     /* smtpd connects when it has the request ready */
+#define TRAINING_LOOK_MS 1000u     /* how soon a worker that is to end leaves an idle session */
 #define TRAINING_IDLE_MS 60000u    /* a session holds the database's lock: it may not dawdle */
 #define MEMFD_MESSAGE_MAX SCAN_MAX /* D7: longer ones come as files */
 #define HAS(trust, letter) ((trust) == (uint64_t)(letter))
@@ -190,6 +191,17 @@ static const struct ipc_rule training_rules[] = {
 	{ NULL },
 };
 
+static bool next_packet(const struct svc_ctx *ctx, int fd, struct ipc_packet *packet, struct err *e)
+{
+	for (uint64_t waited = 0; waited < TRAINING_IDLE_MS && !svc_ending(ctx); waited += TRAINING_LOOK_MS) {
+		if (ipc_recv(fd, packet, TRAINING_LOOK_MS, e))
+			return true;
+		if (e->sys != ETIMEDOUT)
+			return false;
+	}
+	return err_set(e, ERR_TEMP, svc_ending(ctx) ? "the service ends" : "the trainer is silent");
+}
+
 /* Who may train is who may connect: the socket's owner and group (root, and the admins). */
 static void serve_training(struct svc_ctx *ctx, int fd)
 {
@@ -200,7 +212,7 @@ static void serve_training(struct svc_ctx *ctx, int fd)
 	struct ipc_packet packet = IPC_PACKET_INIT;
 	learn_init(&t.learn, s->dir, s->path, &s->scan);
 	while (t.phase == PHASE_OPEN) {
-		if (!ipc_recv(fd, &packet, TRAINING_IDLE_MS, &e) ||
+		if (!next_packet(ctx, fd, &packet, &e) ||
 			!ipc_dispatch(training_rules, &seen, PEER_TRAINER, t.phase, &packet, &t, &e)) {
 			LOG_WARN("training-dropped", KV_ERR(&e));
 			break;

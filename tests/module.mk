@@ -1,8 +1,6 @@
 # Unit tests: every tests/unit/<folder>/test_<module>.c is found by its name. `make unit`, or build/<variant>/tests/unit [-v] [SUITE...]
 UNIT_SRC := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT_AID_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*/*.c)) # what several tests share
-# A folder without its main.c is no program yet, and has no archive to link.
-UNIT_SRC := $(foreach f,$(UNIT_SRC),$(if $(wildcard common/$(word 3,$(subst /, ,$f)) $(word 3,$(subst /, ,$f))/main.c),$f))
 UNIT_OBJ := $(O)/tests/unit/main.o $(UNIT_SRC:%.c=$(O)/%.o) $(UNIT_AID_SRC:%.c=$(O)/%.o)
 CFLAGS_tests := -iquote $(O)/tests -iquote .
 
