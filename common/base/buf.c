@@ -69,11 +69,11 @@ char *buf_room(struct buf *b, size_t n)
 
 void buf_grew(struct buf *b, size_t n)
 {
-	if (n == 0)
+	if (!b->data && n == 0)
 		return;
 	BUG_IF(n >= b->cap - b->len);
 	b->len += n;
-	b->data[b->len] = '\0';
+	b->data[b->len] = '\0'; /* with n == 0 too: something was written to the room */
 }
 
 void buf_put(struct buf *b, const void *p, size_t n)

@@ -26,7 +26,8 @@ void buf_putsv(struct buf *b, struct sv s);
 void buf_putf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_putvf(struct buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 void buf_fill(struct buf *b, char c, size_t n);
-char *buf_room(struct buf *b, size_t n) MUST_CHECK; /* n writable bytes at the end, or NULL and `over`; buf_grew() claims them */
+/* n writable bytes at the end, or NULL and `over`. Whoever wrote there calls buf_grew() to claim them, or some, or 0. */
+char *buf_room(struct buf *b, size_t n) MUST_CHECK;
 void buf_grew(struct buf *b, size_t n);
 void buf_drop(struct buf *b, size_t n);  /* removes the first n bytes */
 void buf_cut(struct buf *b, size_t len); /* shortens to len */

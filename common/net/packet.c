@@ -124,6 +124,7 @@ bool sock_recv_packet(int fd, struct buf *b, int *ret_fds, size_t *ret_n_fds, ui
 	}
 	take_fds(&msg, &r);
 	if (!judge(&msg, got, r.n, b->max - b->len, e)) {
+		buf_grew(b, 0);
 		for (size_t i = 0; i < r.n; i++)
 			fd_close(&r.fds[i]);
 		return false;

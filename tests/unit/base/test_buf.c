@@ -105,6 +105,9 @@ static void room_that_was_not_claimed_is_not_there(void)
 	CU_ASSERT_STRING_EQUAL(buf_str(&b), "xx");
 	buf_puts(&b, "yz");
 	CU_ASSERT_STRING_EQUAL(buf_str(&b), "xxyz");
+	memset(buf_room(&b, 3), 'w', 3);
+	buf_grew(&b, 0);
+	CU_ASSERT_STRING_EQUAL(buf_str(&b), "xxyz");
 	buf_free(&b);
 }
 
