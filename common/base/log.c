@@ -79,19 +79,11 @@ static bool send_stderr(struct sv line)
 	return write(STDERR_FILENO, line.p, line.n) >= 0;
 }
 
-/* syslog adds time and name itself where it wants them: "<PRI>daemon[pid]: sid/qid event ..." */
-static bool send_syslog(enum log_level level, struct sv line, uint64_t now_ms)
+bool log_to_syslog(struct sv packet)
 {
-	static const int severity[] = { 3, 4, 6, 7 }, facility_mail = 2; /* RFC 5424 6.2.1 */
-	struct buf b = BUF_INIT(2 * LOG_PACKET_MAX + 64);
-	struct sv part;
-	bool ok;
+	struct buf b = BUF_INIT(2 * LOG_PACKET_MAX);
+	bool ok = log_packet_syslog(packet, &b) && channel_send(&target.syslog, buf_sv(&b), clock_mono_ms());
 
-	sv_word(&line, &part); /* the time */
-	sv_word(&line, &part);
-	buf_putf(&b, "<%d>%.*s: ", facility_mail * 8 + severity[level], (int)part.n, part.p);
-	buf_putsv(&b, sv_trim(line));
-	ok = channel_send(&target.syslog, buf_sv(&b), now_ms);
 	buf_free(&b);
 	return ok;
 }
@@ -103,18 +95,15 @@ static struct sv as_text(struct sv packet)
 }
 
 /* A logd that is there but slow is not bypassed: lines would come twice as slowly through syslog and out of order. */
-static bool deliver(enum log_level level, struct sv packet)
+static bool deliver(struct sv packet)
 {
-	uint64_t now_ms;
-
 	if (!target.connect)
 		return send_stderr(as_text(packet));
 	if (target.stderr_too)
 		send_stderr(as_text(packet));
-	now_ms = clock_mono_ms();
-	if (channel_send(&target.logd, packet, now_ms))
+	if (channel_send(&target.logd, packet, clock_mono_ms()))
 		return true;
-	return target.logd.fd < 0 && send_syslog(level, as_text(packet), now_ms);
+	return target.logd.fd < 0 && log_to_syslog(packet);
 }
 
 /* --- the API ------------------------------------------------------------------------------------------------------------- */
@@ -143,7 +132,7 @@ static void report_dropped(void)
 	struct log_kv kv[] = { KV_U64("n", target.dropped), { .kind = LOG_KV_END } };
 
 	log_packet(&target.packet, LOG_LEVEL_WARN, clock_real_ms(), "dropped", kv);
-	if (deliver(LOG_LEVEL_WARN, buf_sv(&target.packet)))
+	if (deliver(buf_sv(&target.packet)))
 		target.dropped = 0;
 }
 
@@ -154,7 +143,7 @@ void log_event(enum log_level level, const char *event, const struct log_kv *kv)
 	if (level > target.max_level)
 		return;
 	log_packet(&target.packet, level, clock_real_ms(), event, kv);
-	if (!deliver(level, buf_sv(&target.packet)))
+	if (!deliver(buf_sv(&target.packet)))
 		target.dropped++;
 	else if (target.dropped)
 		report_dropped();

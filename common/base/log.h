@@ -53,5 +53,7 @@ void log_stderr_too(bool on);
 void log_packet(struct buf *out, enum log_level level, uint64_t real_ms, const char *event, const struct log_kv *kv);
 bool log_packet_text(struct sv packet, struct buf *out) MUST_CHECK; /* appends one text line with \n; false: malformed, nothing appended */
 bool log_packet_json(struct sv packet, struct buf *out) MUST_CHECK; /* the same as one JSON object and \n */
+bool log_packet_syslog(struct sv packet, struct buf *out) MUST_CHECK; /* for /dev/log: "<PRI>daemon[pid]: sid/qid event ...", no \n */
+bool log_to_syslog(struct sv packet); /* sends it there; never blocks; false: lost (no syslog, it is full, or malformed) */
 
 #endif

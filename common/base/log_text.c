@@ -292,3 +292,23 @@ bool log_packet_json(struct sv packet, struct buf *out)
 	buf_puts(out, "}\n");
 	return finish(out, before);
 }
+
+/* syslog adds time and name itself where it wants them. */
+bool log_packet_syslog(struct sv packet, struct buf *out)
+{
+	static const int severity[] = { 3, 4, 6, 7 }, facility_mail = 2; /* RFC 5424 6.2.1 */
+	struct buf text = BUF_INIT(2 * LOG_PACKET_MAX);
+	size_t before = out->len;
+	bool ok = buf_ok(out) && log_packet_text(packet, &text);
+
+	if (ok) {
+		struct sv line = sv_trim(buf_sv(&text)), who;
+		sv_word(&line, &who); /* the time */
+		sv_word(&line, &who);
+		buf_putf(out, "<%d>%.*s: ", facility_mail * 8 + severity[(unsigned char)packet.p[1]], (int)who.n, who.p);
+		buf_putsv(out, sv_trim(line));
+		ok = finish(out, before);
+	}
+	buf_free(&text);
+	return ok;
+}
