@@ -43,7 +43,7 @@ struct leader {
 	uint64_t generation, started_ms, started, retired_ms; /* `started`: Unix time */
 	struct leader_load load;
 	bool load_asked;
-	char text[300]; /* why it could not start */
+	char text[301]; /* why it could not start */
 };
 
 struct service {
@@ -53,7 +53,7 @@ struct service {
 	struct ev_timer restart;
 	bool waiting, settled;     /* for `restart`; it has once reported, good or bad */
 	uint64_t restarts, delay_ms;
-	char text[300];            /* the last trouble */
+	char text[301];            /* the last trouble */
 };
 
 struct client; /* control.c */
