@@ -1,0 +1,167 @@
+#include "unit/queue-mgr/bench.h"
+
+#include "unit/unit.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static const struct spool_sample two = { .id = "0123456000g00000", .sender = "al@x.example", .rcpts = { "b@y.example", "c@y.example" } };
+
+struct outcome {
+	bool done;
+	enum io_answer answer;
+	struct err e;
+};
+
+static void on_done(struct io_job *job, enum io_answer answer, const struct err *e)
+{
+	struct outcome *o = job->arg;
+	o->done = true;
+	o->answer = answer;
+	o->e = *e;
+}
+
+static struct outcome outcomes[40];
+static size_t n_outcomes;
+
+static bool all_done(struct bench *b)
+{
+	(void)b;
+	for (size_t i = 0; i < n_outcomes; i++)
+		if (!outcomes[i].done)
+			return false;
+	return true;
+}
+
+static void submit(struct bench *b, struct io_job *job, enum io_op op, const char *name)
+{
+	struct outcome *o = &outcomes[n_outcomes++];
+	*o = (struct outcome){ .done = false };
+	*job = (struct io_job){ .op = op, .where = IN_HOLD, .id = sample_id(two.id), .done = on_done, .arg = o, .marks = job->marks,
+		.n_marks = job->n_marks };
+	snprintf(job->name, sizeof(job->name), "%s", name);
+	io_submit(b->q.io, job);
+}
+
+/* A file in the middle of being written, a foreign one, and a whole one whose disk lies are three things. */
+static void whole_torn_and_corrupt_files_are_told_apart(void)
+{
+	struct bench b;
+	struct buf f = BUF_INIT(0);
+	static char zeros[5000];
+	struct io_job job[9] = { 0 };
+	bench_init(&b);
+	n_outcomes = 0;
+	spool_sample_make(&two, &f, NULL);
+	put_file(b.dir.hold_fd, "whole", buf_sv(&f));
+	put_file(b.dir.hold_fd, "short", (struct sv){ f.data, f.len - 1 });
+	put_file(b.dir.hold_fd, "head", (struct sv){ f.data, 40 });
+	put_file(b.dir.hold_fd, "start", (struct sv){ f.data, 5 });
+	put_file(b.dir.hold_fd, "empty", SV(""));
+	put_file(b.dir.hold_fd, "zeros", (struct sv){ zeros, sizeof(zeros) });
+	f.data[f.len - 2] ^= 4;
+	put_file(b.dir.hold_fd, "flipped", buf_sv(&f));
+	put_file(b.dir.hold_fd, "foreign", SV("From: someone\n\nhello\n"));
+	CU_ASSERT_EQUAL(mkfifoat(b.dir.hold_fd, "fifo", 0600), 0);
+	static const struct { const char *name; enum io_answer want; } t[] = { { "whole", IO_OK }, { "short", IO_TORN }, { "head", IO_TORN },
+		{ "start", IO_TORN }, { "empty", IO_TORN }, { "zeros", IO_TORN }, { "flipped", IO_CORRUPT }, { "foreign", IO_CORRUPT }, { "fifo", IO_CORRUPT } };
+	for (size_t i = 0; i < COUNT(t); i++)
+		submit(&b, &job[i], IO_VERIFY, t[i].name);
+	bench_turn(&b, all_done);
+	for (size_t i = 0; i < COUNT(t); i++)
+		CU_ASSERT(outcomes[i].done && outcomes[i].answer == t[i].want);
+	buf_free(&f);
+	bench_free(&b);
+}
+
+static void a_mark_changes_one_byte_and_the_file_stays_whole(void)
+{
+	struct bench b;
+	struct buf f = BUF_INIT(0);
+	struct spool_envelope env;
+	struct io_job mark = { 0 }, check = { 0 };
+	bench_init(&b);
+	n_outcomes = 0;
+	spool_sample_make(&two, &f, NULL);
+	CU_ASSERT_TRUE_FATAL(spool_envelope_parse(buf_sv(&f), &env, NULL));
+	put_file(b.dir.hold_fd, "whole", buf_sv(&f));
+	struct io_mark marks[] = { { env.rcpt[1].status_at, SPOOL_DONE } };
+	mark.marks = marks;
+	mark.n_marks = 1;
+	submit(&b, &mark, IO_MARK, "whole");
+	bench_turn(&b, all_done);
+	submit(&b, &check, IO_VERIFY, "whole");
+	bench_turn(&b, all_done);
+	CU_ASSERT(outcomes[0].answer == IO_OK && outcomes[1].answer == IO_OK);
+	spool_envelope_free(&env);
+	int fd = openat(b.dir.hold_fd, "whole", O_RDONLY | O_CLOEXEC);
+	CU_ASSERT_TRUE_FATAL(spool_envelope_read(fd, &env, NULL));
+	CU_ASSERT(env.rcpt[0].status == SPOOL_TODO && env.rcpt[1].status == SPOOL_DONE);
+	spool_envelope_free(&env);
+	close(fd);
+	buf_free(&f);
+	bench_free(&b);
+}
+
+static void more_jobs_than_helpers_are_all_done(void)
+{
+	struct bench b;
+	struct io_job job[COUNT(outcomes)] = { 0 };
+	bench_init(&b);
+	n_outcomes = 0;
+	for (size_t i = 0; i < COUNT(job); i++)
+		submit(&b, &job[i], IO_VERIFY, "nothing");
+	bench_turn(&b, all_done);
+	for (size_t i = 0; i < COUNT(job); i++)
+		CU_ASSERT(outcomes[i].done && outcomes[i].answer == IO_TEMP);
+	CU_ASSERT_EQUAL(io_busy(b.q.io), 0);
+	bench_free(&b);
+}
+
+/* The children of this process, by /proc: the helpers. */
+static void kill_helpers(void)
+{
+	char path[64], text[512];
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	FILE *f = fopen(path, "re");
+	BUG_IF(f == NULL || fgets(text, sizeof(text), f) == NULL);
+	fclose(f);
+	for (char *at = text, *end; *at != '\0'; at = end) {
+		long pid = strtol(at, &end, 10);
+		if (end == at)
+			break;
+		kill((pid_t)pid, SIGKILL);
+	}
+}
+
+static void a_helper_that_dies_fails_its_jobs_and_is_replaced(void)
+{
+	struct bench b;
+	struct buf f = BUF_INIT(0);
+	struct io_job job[3] = { 0 };
+	bench_init(&b);
+	n_outcomes = 0;
+	spool_sample_make(&two, &f, NULL);
+	put_file(b.dir.hold_fd, "whole", buf_sv(&f));
+	submit(&b, &job[0], IO_VERIFY, "whole");
+	bench_turn(&b, all_done);
+	CU_ASSERT_EQUAL(outcomes[0].answer, IO_OK);
+	kill_helpers();
+	submit(&b, &job[1], IO_VERIFY, "whole"); /* to the dead one, or to its successor */
+	bench_turn(&b, all_done);
+	CU_ASSERT(outcomes[1].done);
+	submit(&b, &job[2], IO_VERIFY, "whole");
+	bench_turn(&b, all_done);
+	CU_ASSERT(outcomes[2].done && outcomes[2].answer == IO_OK);
+	buf_free(&f);
+	bench_free(&b);
+}
+
+void suite_queue_io(void)
+{
+	static const struct unit_case cases[] = { UNIT(whole_torn_and_corrupt_files_are_told_apart), UNIT(a_mark_changes_one_byte_and_the_file_stays_whole),
+		UNIT(more_jobs_than_helpers_are_all_done), UNIT(a_helper_that_dies_fails_its_jobs_and_is_replaced), UNIT_END };
+	unit_suite("queue_io", cases);
+}

@@ -1,0 +1,198 @@
+#include "queue-mgr/sched.h"
+
+#include "unit/unit.h"
+
+#define DEST_A 10
+#define DEST_B 11
+
+struct world {
+	struct index *ix;
+	struct sched *s;
+	struct unit unit[400];
+	size_t n;
+};
+
+static void world_init(struct world *w, unsigned start, unsigned max)
+{
+	*w = (struct world){ .ix = index_new(1000) };
+	w->s = sched_new(w->ix, start, max);
+}
+
+static void world_free(struct world *w)
+{
+	sched_free(w->s);
+	index_free(w->ix);
+}
+
+static struct unit *put(struct world *w, uint32_t dest, uint32_t sender, enum ring ring)
+{
+	struct unit *u = &w->unit[w->n++];
+	u->dest = dest;
+	u->sender = sender;
+	sched_put(w->s, u, ring);
+	return u;
+}
+
+static uint32_t put_closed(struct world *w, uint32_t dest, uint32_t sender, enum ring ring)
+{
+	struct spool_id id;
+	spool_id_make(1700000000, (uint32_t)w->n++, 0, &id);
+	uint32_t slot = index_add(w->ix, &id);
+	index_at(w->ix, slot)->dest = dest;
+	index_at(w->ix, slot)->sender = sender;
+	sched_put_entry(w->s, slot, ring);
+	return slot;
+}
+
+static void a_single_message_passes_a_bulk_job(void)
+{
+	struct world w;
+	struct pick p;
+	world_init(&w, 100, 100);
+	for (int i = 0; i < 50; i++)
+		put(&w, DEST_A, 1, RING_FRESH);
+	struct unit *single = put(&w, DEST_A, 2, RING_FRESH);
+	CU_ASSERT_TRUE(sched_next(w.s, &p) && p.unit != single);
+	CU_ASSERT_TRUE(sched_next(w.s, &p) && p.unit == single);
+	world_free(&w);
+}
+
+static void a_sender_is_served_in_order(void)
+{
+	struct world w;
+	struct pick p;
+	world_init(&w, 100, 100);
+	for (int i = 0; i < 10; i++)
+		put(&w, DEST_A, 1, RING_FRESH);
+	for (int i = 0; i < 10; i++)
+		CU_ASSERT_TRUE(sched_next(w.s, &p) && p.unit == &w.unit[i]);
+	CU_ASSERT_FALSE(sched_next(w.s, &p));
+	CU_ASSERT_EQUAL(sched_waiting(w.s), 0);
+	world_free(&w);
+}
+
+static void destinations_take_turns(void)
+{
+	struct world w;
+	struct pick p;
+	world_init(&w, 100, 100);
+	for (int i = 0; i < 20; i++)
+		put(&w, i < 10 ? DEST_A : DEST_B, 1, RING_FRESH);
+	for (int i = 0; i < 20; i++)
+		CU_ASSERT_TRUE(sched_next(w.s, &p) && p.dest == (i % 2 == 0 ? DEST_A : DEST_B));
+	world_free(&w);
+}
+
+static void fresh_mail_and_retries_both_go_on_four_to_one(void)
+{
+	struct world w;
+	struct pick p;
+	int retries = 0;
+	world_init(&w, 1000, 1000);
+	for (int i = 0; i < 100; i++) {
+		put(&w, DEST_A, 1, RING_RETRY);
+		put(&w, DEST_A, 1, RING_FRESH);
+	}
+	for (int i = 0; i < 100; i++)
+		retries += sched_next(w.s, &p) && (p.unit - w.unit) % 2 == 0;
+	CU_ASSERT_EQUAL(retries, 20);
+	for (int i = 0; i < 100; i++)
+		CU_ASSERT_TRUE(sched_next(w.s, &p));
+	CU_ASSERT_FALSE(sched_next(w.s, &p));
+	world_free(&w);
+}
+
+static void a_window_bounds_one_destination_and_not_the_others(void)
+{
+	struct world w;
+	struct pick p;
+	world_init(&w, 2, 10);
+	for (int i = 0; i < 6; i++)
+		put(&w, DEST_A, 1, RING_FRESH);
+	CU_ASSERT_TRUE(sched_next(w.s, &p) && sched_next(w.s, &p));
+	CU_ASSERT_FALSE(sched_next(w.s, &p) || sched_next_of(w.s, DEST_A, &p));
+	put(&w, DEST_B, 1, RING_FRESH);
+	CU_ASSERT_TRUE(sched_next(w.s, &p) && p.dest == DEST_B);
+	sched_done(w.s, DEST_A, SCHED_NEITHER);
+	CU_ASSERT_TRUE(sched_next_of(w.s, DEST_A, &p));
+	CU_ASSERT_FALSE(sched_next(w.s, &p));
+	world_free(&w);
+}
+
+static void the_window_grows_with_success_and_shrinks_with_failure(void)
+{
+	struct world w;
+	struct pick p;
+	world_init(&w, 2, 8);
+	for (int i = 0; i < 300; i++)
+		put(&w, DEST_A, 1, RING_FRESH);
+	for (int i = 0; i < 100; i++) {
+		CU_ASSERT_TRUE(sched_next(w.s, &p));
+		sched_done(w.s, DEST_A, SCHED_SUCCESS);
+	}
+	CU_ASSERT_EQUAL(sched_window(w.s, DEST_A), 8);
+	CU_ASSERT_EQUAL(sched_window(w.s, DEST_B), 2);
+	for (int i = 0; i < 100; i++) {
+		CU_ASSERT_TRUE(sched_next(w.s, &p));
+		sched_done(w.s, DEST_A, SCHED_FAILURE);
+	}
+	CU_ASSERT_EQUAL(sched_window(w.s, DEST_A), 1); /* never none */
+	CU_ASSERT_TRUE(sched_next(w.s, &p));
+	world_free(&w);
+}
+
+static void what_is_withdrawn_does_not_come(void)
+{
+	struct world w;
+	struct pick p;
+	world_init(&w, 100, 100);
+	struct unit *a = put(&w, DEST_A, 1, RING_FRESH), *b = put(&w, DEST_A, 1, RING_FRESH), *c = put(&w, DEST_A, 2, RING_RETRY);
+	sched_withdraw(w.s, a);
+	sched_withdraw(w.s, a); /* harmless */
+	sched_withdraw(w.s, c);
+	CU_ASSERT_TRUE(sched_next(w.s, &p) && p.unit == b);
+	CU_ASSERT_FALSE(sched_next(w.s, &p));
+	CU_ASSERT_EQUAL(sched_units(w.s), 0);
+	world_free(&w);
+}
+
+static void closed_files_wait_in_the_flow_of_their_sender(void)
+{
+	struct world w;
+	struct pick p;
+	world_init(&w, 100, 100);
+	uint32_t first = put_closed(&w, DEST_A, 1, RING_FRESH), second = put_closed(&w, DEST_A, 1, RING_FRESH);
+	uint32_t other = put_closed(&w, DEST_A, 2, RING_FRESH);
+	CU_ASSERT_TRUE(sched_has_closed(w.s, DEST_A, 1, RING_FRESH));
+	CU_ASSERT_FALSE(sched_has_closed(w.s, DEST_A, 3, RING_FRESH) || sched_has_closed(w.s, DEST_A, 1, RING_RETRY));
+	CU_ASSERT_EQUAL(index_at(w.ix, first)->state, ENTRY_WAITING);
+	CU_ASSERT_TRUE(sched_next(w.s, &p) && p.unit == NULL && p.slot == first);
+	CU_ASSERT_EQUAL(index_at(w.ix, first)->state, ENTRY_IDLE);
+	CU_ASSERT_TRUE(sched_next(w.s, &p) && p.slot == other);
+	CU_ASSERT_TRUE(sched_next(w.s, &p) && p.slot == second);
+	CU_ASSERT_FALSE(sched_next(w.s, &p));
+	world_free(&w);
+}
+
+static void files_with_several_destinations_wait_apart(void)
+{
+	struct world w;
+	struct pick p;
+	uint32_t slot;
+	world_init(&w, 100, 100);
+	uint32_t many = put_closed(&w, 0, 1, RING_RETRY);
+	CU_ASSERT_FALSE(sched_next(w.s, &p));
+	CU_ASSERT_TRUE(sched_next_many(w.s, &slot) && slot == many);
+	CU_ASSERT_FALSE(sched_next_many(w.s, &slot));
+	world_free(&w);
+}
+
+void suite_queue_sched(void)
+{
+	static const struct unit_case cases[] = { UNIT(a_single_message_passes_a_bulk_job), UNIT(a_sender_is_served_in_order),
+		UNIT(destinations_take_turns), UNIT(fresh_mail_and_retries_both_go_on_four_to_one),
+		UNIT(a_window_bounds_one_destination_and_not_the_others), UNIT(the_window_grows_with_success_and_shrinks_with_failure),
+		UNIT(what_is_withdrawn_does_not_come), UNIT(closed_files_wait_in_the_flow_of_their_sender),
+		UNIT(files_with_several_destinations_wait_apart), UNIT_END };
+	unit_suite("queue_sched", cases);
+}
