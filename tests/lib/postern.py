@@ -124,8 +124,8 @@ def message(subject="a test", body="hello\n", **headers):
 
 
 class Instance:
-    def __init__(self, *sets, up=True):
-        self.dir = tempfile.mkdtemp(prefix="pt-", dir="/var/tmp" if ROOT else None)
+    def __init__(self, *sets, up=True, base=None):
+        self.dir = tempfile.mkdtemp(prefix="pt-", dir=base or ("/var/tmp" if ROOT else None))
         os.chmod(self.dir, 0o755)
         self.sets = list(sets)
         if up:
