@@ -1,19 +1,23 @@
 /* Berkeley DB 5.3: the only file that knows it.
  *
- * The library trusts its files. So before it may follow a pointer in one, the first page is checked against the size of the file,
- * and then all pages by the library's own verifier; our own tables carry page checksums besides. */
+ * The library trusts its files: a damaged one can crash it, even its verifier, or leave handles that cannot be closed. So a table
+ * is first verified as a whole by a child process: whatever happens to that one, we know what to think of the file. Our own tables
+ * also carry page checksums, for damage that comes later. */
 #include "maps/bdb.h"
 #include "base/fd.h"
 
 #include <db.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
 
 #define META_LEN 72 /* bytes that the metadata pages of hash and btree have in common */
 #define HASH_MAGIC 0x061561u
 #define BTREE_MAGIC 0x053162u
 #define PAGE_MIN 512u
 #define PAGE_MAX 65536u
+#define VERIFY_SECS 30 /* some GiB: no table of addresses */
 
 struct bdb {
 	DB *db;
@@ -29,10 +33,9 @@ static bool fail(struct err *e, const char *path, int rc)
 	return err_set(e, ERR_TEMP, "%s: %s", path, db_strerror(rc));
 }
 
-static void no_message(const DB_ENV *env, const char *prefix, const char *text) /* the library would write to stderr */
-{
-	(void)env, (void)prefix, (void)text;
-}
+/* The library would write to stderr and stdout. */
+static void no_error(const DB_ENV *env, const char *prefix, const char *text) { (void)env, (void)prefix, (void)text; }
+static void no_message(const DB_ENV *env, const char *text) { (void)env, (void)text; }
 
 static DB *new_db(const char *path, struct err *e)
 {
@@ -43,7 +46,8 @@ static DB *new_db(const char *path, struct err *e)
 		fail(e, path, rc);
 		return NULL;
 	}
-	db->set_errcall(db, no_message);
+	db->set_errcall(db, no_error);
+	db->set_msgcall(db, no_message);
 	return db;
 }
 
@@ -87,19 +91,35 @@ static bool check_meta(const char *path, struct err *e)
 	return ok;
 }
 
+static void verify_and_exit(const char *path) NORETURN;
+static void verify_and_exit(const char *path)
+{
+	int null = open("/dev/null", O_WRONLY);
+	DB *db = new_db(path, NULL);
+
+	signal(SIGALRM, SIG_DFL);
+	alarm(VERIFY_SECS);
+	if (null >= 0) {
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+	}
+	_exit(db && db->verify(db, path, NULL, NULL, 0) == 0 ? 0 : 1);
+}
+
 static bool verify(const char *path, struct err *e)
 {
-	DB *db = new_db(path, e);
-	int rc;
+	int status = 0;
+	pid_t pid = fork();
 
-	if (!db)
-		return false;
-	rc = db->verify(db, path, NULL, NULL, 0); /* ends the handle */
-	if (rc == 0)
+	if (pid < 0)
+		return err_sys(e, ERR_TEMP, "start a process to verify %s", path);
+	if (pid == 0)
+		verify_and_exit(path);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return true;
-	fail(e, path, rc);
-	err_add(e, "table is damaged, compile it again");
-	return false;
+	return err_set(e, ERR_PERM, "table %s is damaged: compile it again", path);
 }
 
 struct bdb *bdb_open(const char *path, struct err *e)

@@ -6,7 +6,8 @@
 
 struct bdb;
 
-struct bdb *bdb_open(const char *path, struct err *e); /* hash or btree; checked as a whole first. NULL on failure */
+/* Hash or btree; verified as a whole first, by a child process. NULL on failure. */
+struct bdb *bdb_open(const char *path, struct err *e);
 void bdb_close(struct bdb *b);
 /* The view is valid until the next call. A NUL that ends a value is not part of it. */
 enum map_result bdb_get(struct bdb *b, struct sv key, struct sv *ret_value, struct err *e);

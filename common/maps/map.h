@@ -25,7 +25,7 @@ enum map_result { MAP_FOUND, MAP_NONE, MAP_FAILED };
 enum map_result map_get(struct map *m, struct sv key, uint64_t now_ms, struct buf *ret_value, struct err *e);
 bool map_fault(const struct map *m, struct err *e); /* true: serving old content, e says why */
 const char *map_spec(const struct map *m);
-/* Walks everything (check, dump). on() returns false to stop. `line` is 0 where there are none. Text and inline: in the order of the
+/* Walks everything (check, dump). on() returns false to stop, and must not use the map. `line` is 0 where there are none. Text and inline: in the order of the
  * keys; of several entries with one key the first in the file counts, and comes first. */
 bool map_each(struct map *m, bool (*on)(struct sv key, struct sv value, unsigned line, void *arg), void *arg, struct err *e) MUST_CHECK;
 

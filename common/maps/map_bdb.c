@@ -2,9 +2,9 @@
 #include "maps/bdb.h"
 
 struct table {
-	char *name;     /* as in the specification */
-	struct bdb *db; /* NULL after a failure: opened again by the next refresh */
-	struct map_stamp stamp;
+	char *name;             /* as in the specification */
+	struct bdb *db;         /* NULL after a failure: opened again by the next refresh */
+	struct map_stamp stamp; /* of the last file looked at, good or damaged: it is verified once */
 };
 
 /* `bdb:/etc/aliases` is /etc/aliases.db, if that is there. */
@@ -20,23 +20,26 @@ static bool find_file(const struct table *t, char *ret_path, size_t size, struct
 	return stat(ret_path, ret_st) == 0 || err_sys(e, ERR_TEMP, "read %s", ret_path);
 }
 
-/* The old file stays in use when the new one cannot be. */
-static bool load(struct table *t, struct err *e)
+/* The old file stays in use when the new one cannot be. true: *ret is the fault, or none; false: nothing changed. */
+static bool load(struct table *t, struct err *ret)
 {
 	char path[4096];
 	struct stat st;
 
-	if (!find_file(t, path, sizeof(path), &st, e))
-		return false;
-	struct map_stamp now = map_stamp_of(&st);
-	if (t->db && map_stamp_same(&now, &t->stamp))
+	err_clear(ret);
+	if (!find_file(t, path, sizeof(path), &st, ret)) {
+		t->stamp = (struct map_stamp){ 0 }; /* whatever comes back is new */
 		return true;
-	struct bdb *db = bdb_open(path, e);
-	if (!db)
+	}
+	struct map_stamp now = map_stamp_of(&st);
+	if (map_stamp_same(&now, &t->stamp))
 		return false;
-	bdb_close(t->db);
-	t->db = db;
-	t->stamp = now;
+	struct bdb *db = bdb_open(path, ret);
+	t->stamp = ret->kind == ERR_TEMP ? (struct map_stamp){ 0 } : now;
+	if (db) {
+		bdb_close(t->db);
+		t->db = db;
+	}
 	return true;
 }
 
@@ -46,7 +49,11 @@ static bool open_bdb(struct map *m, const char *name, struct err *e)
 		return err_set(e, ERR_PERM, "table %s: the path must be absolute", m->spec);
 	struct table *t = m->state = mem_new(sizeof(*t));
 	t->name = mem_dup(sv_of(name));
-	return load(t, e);
+	if (load(t, &m->fault) && m->fault.kind == ERR_NONE)
+		return true;
+	if (e)
+		*e = m->fault;
+	return false;
 }
 
 static void close_bdb(struct map *m)
@@ -60,11 +67,10 @@ static void close_bdb(struct map *m)
 
 static void refresh_bdb(struct map *m)
 {
-	struct err e = { .kind = ERR_NONE };
+	struct err fault;
 
-	if (load(m->state, &e))
-		err_clear(&e);
-	m->fault = e;
+	if (load(m->state, &fault))
+		m->fault = fault;
 }
 
 /* Other programs write keys with the NUL of C, or without; ours have none. */
@@ -95,6 +101,7 @@ static enum map_result get_bdb(struct map *m, struct sv key, struct buf *ret_val
 		if (e->kind == ERR_TEMP) { /* the library gives up a file for good after a fault: start anew */
 			bdb_close(t->db);
 			t->db = NULL;
+			t->stamp = (struct map_stamp){ 0 };
 			m->fault = *e;
 		}
 		return r;
