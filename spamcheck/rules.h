@@ -69,7 +69,7 @@ struct rule {
 	const char *name;
 	int points;
 	enum rule_kind kind;
-	const char *help; /* one line for the manual and for `postern-spamcheck` readers */
+	const char *help; /* one line, as in postern-spamcheck(8) */
 };
 extern const struct rule spam_rules[RULE_COUNT];
 

@@ -1,8 +1,11 @@
 /* The table of rules and the verdict made from findings. */
 #include "unit/unit.h"
 
+#include "base/fd.h"
 #include "spamcheck/rules.h"
 #include "spamcheck/verdict.h"
+
+#include <fcntl.h>
 
 static const struct cfg_spam defaults = {
 	.spam_action = CFG_SPAM_REJECT,
@@ -27,6 +30,23 @@ static void every_rule_has_a_name_of_its_own_and_a_help(void)
 		for (unsigned j = 0; j < i; j++)
 			CU_ASSERT_STRING_NOT_EQUAL(spam_rules[i].name, spam_rules[j].name);
 	}
+}
+
+static void the_manual_lists_every_rule_as_it_is(void)
+{
+	struct err e;
+	struct buf page = BUF_INIT(1 << 20);
+	CU_ASSERT_TRUE_FATAL(fd_read_path(AT_FDCWD, "spamcheck/postern-spamcheck.8", &page, &e));
+	for (unsigned i = 0; i < RULE_COUNT; i++) {
+		char points[SCORE_TEXT_MAX], row[300];
+		const char *text = score_text(spam_rules[i].points, points);
+		snprintf(row, sizeof(row), ".It %s Ta %s%s Ta \\&%s\n", spam_rules[i].name, text[0] == '-' ? "\\" : "", text,
+			spam_rules[i].help);
+		if (sv_find(buf_sv(&page), sv_of(row)) < 0)
+			printf("the manual lacks %s", row);
+		CU_ASSERT_TRUE(sv_find(buf_sv(&page), sv_of(row)) > 0);
+	}
+	buf_free(&page);
 }
 
 static void scores_are_written_short_and_exact(void)
@@ -157,6 +177,7 @@ void suite_spam_rules(void)
 {
 	static const struct unit_case cases[] = {
 		UNIT(every_rule_has_a_name_of_its_own_and_a_help),
+		UNIT(the_manual_lists_every_rule_as_it_is),
 		UNIT(scores_are_written_short_and_exact),
 		UNIT(all_findings_of_form_together_do_not_refuse_a_message),
 		UNIT(all_findings_together_fit_the_answer),
