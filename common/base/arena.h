@@ -7,8 +7,8 @@
 struct arena;
 
 struct arena *arena_new(size_t cap);
-void *arena_alloc(struct arena *a, size_t n);     /* zeroed, aligned for any type; NULL: the cap, hence ERR_LIMIT */
-char *arena_dup(struct arena *a, struct sv s);    /* NUL-terminated copy; NULL: the cap */
+void *arena_alloc(struct arena *a, size_t n);  /* zeroed, aligned for any type; NULL: the cap, hence ERR_LIMIT */
+char *arena_dup(struct arena *a, struct sv s); /* NUL-terminated copy; NULL: the cap */
 bool arena_defer(struct arena *a, void (*fn)(void *), void *arg) MUST_CHECK; /* reset and free run these, last first */
 size_t arena_used(const struct arena *a);
 void arena_reset(struct arena *a); /* everything allocated from it is gone */

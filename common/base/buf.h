@@ -17,7 +17,9 @@ struct buf {
 	bool over;
 };
 
+/* clang-format off */
 #define BUF_INIT(limit) { .max = (limit) }
+/* clang-format on */
 void buf_init(struct buf *b, size_t limit);
 void buf_put(struct buf *b, const void *p, size_t n);
 void buf_putc(struct buf *b, char c);
@@ -29,8 +31,8 @@ void buf_fill(struct buf *b, char c, size_t n);
 /* n writable bytes at the end, or NULL and `over`. Whoever wrote there calls buf_grew() to claim them, or some, or 0. */
 char *buf_room(struct buf *b, size_t n) MUST_CHECK;
 void buf_grew(struct buf *b, size_t n);
-void buf_drop(struct buf *b, size_t n);  /* removes the first n bytes */
-void buf_cut(struct buf *b, size_t len); /* shortens to len */
+void buf_drop(struct buf *b, size_t n);      /* removes the first n bytes */
+void buf_cut(struct buf *b, size_t len);     /* shortens to len */
 bool buf_ok(const struct buf *b) MUST_CHECK; /* false: some append did not fit */
 const char *buf_str(const struct buf *b);    /* NUL-terminated, never NULL */
 struct sv buf_sv(const struct buf *b);
@@ -39,8 +41,8 @@ void buf_free(struct buf *b);  /* may be used again afterwards */
 
 /* What happens when malloc fails anywhere in base: `handler` must not return. Default: a line on stderr, _exit(71). */
 void oom_set(void (*handler)(void));
-void *mem_new(size_t n);               /* zeroed; never NULL */
-void *mem_grow(void *p, size_t n);     /* realloc; never NULL */
-char *mem_dup(struct sv s);            /* NUL-terminated copy; never NULL */
+void *mem_new(size_t n);           /* zeroed; never NULL */
+void *mem_grow(void *p, size_t n); /* realloc; never NULL */
+char *mem_dup(struct sv s);        /* NUL-terminated copy; never NULL */
 
 #endif

@@ -4,8 +4,8 @@
 
 /* The CRC is linear: the entry of a byte is the sum of the entries of its bits. */
 #define BIT(b, n, entry) ((b) >> (n)&1 ? (entry) : 0u)
-#define E1(b)                                                                                                              \
-	(BIT(b, 0, 0xf26b8303u) ^ BIT(b, 1, 0xe13b70f7u) ^ BIT(b, 2, 0xc79a971fu) ^ BIT(b, 3, 0x8ad958cfu) ^               \
+#define E1(b)                                                                                                \
+	(BIT(b, 0, 0xf26b8303u) ^ BIT(b, 1, 0xe13b70f7u) ^ BIT(b, 2, 0xc79a971fu) ^ BIT(b, 3, 0x8ad958cfu) ^ \
 		BIT(b, 4, 0x105ec76fu) ^ BIT(b, 5, 0x20bd8edeu) ^ BIT(b, 6, 0x417b1dbcu) ^ BIT(b, 7, POLY))
 #define E4(b) E1(b), E1((b) + 1), E1((b) + 2), E1((b) + 3)
 #define E16(b) E4(b), E4((b) + 4), E4((b) + 8), E4((b) + 12)

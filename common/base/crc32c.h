@@ -1,4 +1,4 @@
-/* crc32c - CRC-32C (Castagnoli, RFC 3720 appendix B.4): detects a torn queue file. Uses the CPU's instruction where there is one. */
+/* crc32c - CRC-32C (Castagnoli, RFC 3720 appendix B.4): detects a torn queue file. By the CPU's instruction where there is one. */
 #ifndef BASE_CRC32C_H
 #define BASE_CRC32C_H
 

@@ -26,7 +26,7 @@ struct err {
 bool err_set(struct err *e, enum err_kind kind, const char *fmt, ...) PRINTF_LIKE(3, 4);
 bool err_dsn(struct err *e, enum err_kind kind, const char *dsn, const char *fmt, ...) PRINTF_LIKE(4, 5);
 bool err_sys(struct err *e, enum err_kind kind, const char *fmt, ...) PRINTF_LIKE(3, 4); /* ": strerror(errno)" is added */
-void err_add(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);                     /* puts context in front: "CONTEXT: text" */
+void err_add(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3); /* puts context in front: "CONTEXT: text" */
 void err_clear(struct err *e);
 
 #endif

@@ -104,8 +104,8 @@ bool fd_read_file(int fd, struct buf *b, struct err *e)
 	while (!end) {
 		n = MIN(chunk, b->max - b->len);
 		char *room = n ? buf_room(b, n) : NULL;
-		if (room ? !fd_pread(fd, room, n, (off_t)(b->len - before), &got, e) :
-				!at_end(fd, (off_t)(b->len - before), &end, e))
+		off_t at = (off_t)(b->len - before);
+		if (room ? !fd_pread(fd, room, n, at, &got, e) : !at_end(fd, at, &end, e))
 			goto fail;
 		if (!room && !end) {
 			err_set(e, ERR_LIMIT, "file is larger than %zu bytes", b->max - before);

@@ -19,9 +19,10 @@ bool fd_read_file(int fd, struct buf *b, struct err *e) MUST_CHECK;
 bool fd_read_path(int dirfd, const char *path, struct buf *b, struct err *e) MUST_CHECK; /* O_NOFOLLOW is not set */
 /* Copies len bytes from `in` at offset `from` (pread only) to the current place of `out`. Short input is ERR_TEMP. */
 bool fd_copy(int in, off_t from, uint64_t len, int out, struct err *e) MUST_CHECK;
-bool fd_sync(int fd, struct err *e) MUST_CHECK;                       /* fsync */
+bool fd_sync(int fd, struct err *e) MUST_CHECK;                         /* fsync */
 bool fd_sync_dir(int dirfd, const char *sub, struct err *e) MUST_CHECK; /* fsync of directory `sub` below dirfd ("." itself) */
-bool fd_mkdir(int dirfd, const char *name, unsigned mode, int *ret_fd, struct err *e) MUST_CHECK; /* made if missing, opened O_DIRECTORY|O_NOFOLLOW */
+/* Made if missing; opened O_DIRECTORY|O_NOFOLLOW. */
+bool fd_mkdir(int dirfd, const char *name, unsigned mode, int *ret_fd, struct err *e) MUST_CHECK;
 int fd_memfd(const char *name, struct err *e) MUST_CHECK; /* sealable; -1 on failure */
 bool fd_seal(int memfd, struct err *e) MUST_CHECK;        /* write, shrink, grow, seal */
 bool fd_is_sealed(int memfd);

@@ -24,16 +24,18 @@ struct log_kv {
 	uint64_t num;
 };
 
+/* clang-format off */
 #define KV_SV(k, v)  { .kind = LOG_KV_STR, .key = (k), .str = (v) }
 #define KV_STR(k, v) { .kind = LOG_KV_STR, .key = (k), .str = sv_of(v) }
 #define KV_U64(k, v) { .kind = LOG_KV_U64, .key = (k), .num = (v) }
 #define KV_ERR(e)    { .kind = LOG_KV_STR, .key = "reason", .str = sv_of((e)->text) }
 #define KV_SID(v)    { .kind = LOG_KV_SID, .str = sv_of(v) } /* session id: goes before the slash */
 #define KV_QID(v)    { .kind = LOG_KV_QID, .str = sv_of(v) } /* queue id: goes after it */
-#define LOG(level, event, ...) log_event(level, event, (const struct log_kv[]){ __VA_ARGS__ __VA_OPT__(,) { .kind = LOG_KV_END } })
+/* clang-format on */
+#define LOG(level, event, ...) log_event(level, event, (const struct log_kv[]){ __VA_ARGS__ __VA_OPT__(, ){ .kind = LOG_KV_END } })
 #define LOG_ERROR(event, ...) LOG(LOG_LEVEL_ERROR, event, __VA_ARGS__)
-#define LOG_WARN(event, ...)  LOG(LOG_LEVEL_WARN, event, __VA_ARGS__)
-#define LOG_INFO(event, ...)  LOG(LOG_LEVEL_INFO, event, __VA_ARGS__)
+#define LOG_WARN(event, ...) LOG(LOG_LEVEL_WARN, event, __VA_ARGS__)
+#define LOG_INFO(event, ...) LOG(LOG_LEVEL_INFO, event, __VA_ARGS__)
 #define LOG_DEBUG(event, ...) LOG(LOG_LEVEL_DEBUG, event, __VA_ARGS__)
 
 void log_event(enum log_level level, const char *event, const struct log_kv *kv);
@@ -41,7 +43,7 @@ void log_event(enum log_level level, const char *event, const struct log_kv *kv)
 /* The process's log target: who we are, how much to say, where lines go. `connect` gives a connected SEQPACKET socket to
  * logd or -1; it is called again, at most once a second, after a send failed. NULL: stderr. */
 void log_open(const char *daemon, enum log_level max_level, int (*connect)(void *arg), void *arg);
-void log_session(const char *sid);   /* default session id of following events; NULL: none. Copied (up to 31 bytes) */
+void log_session(const char *sid); /* default session id of following events; NULL: none. Copied (up to 31 bytes) */
 void log_stderr_too(bool on);
 
 /* The packet as sent to logd: version (1 byte), level (1), time in ms (8, big-endian), then NUL-terminated daemon, pid, sid,
@@ -51,9 +53,11 @@ void log_stderr_too(bool on);
 #define LOG_PACKET_MAX 8192
 #define LOG_VALUE_MAX 2048
 void log_packet(struct buf *out, enum log_level level, uint64_t real_ms, const char *event, const struct log_kv *kv);
-bool log_packet_text(struct sv packet, struct buf *out) MUST_CHECK; /* appends one text line with \n; false: malformed, nothing appended */
-bool log_packet_json(struct sv packet, struct buf *out) MUST_CHECK; /* the same as one JSON object and \n */
-bool log_packet_syslog(struct sv packet, struct buf *out) MUST_CHECK; /* for /dev/log: "<PRI>daemon[pid]: sid/qid event ...", no \n */
+/* These append one record; false: malformed, nothing appended. As a line of text with \n: */
+bool log_packet_text(struct sv packet, struct buf *out) MUST_CHECK;
+bool log_packet_json(struct sv packet, struct buf *out) MUST_CHECK; /* as one JSON object and \n */
+/* For /dev/log: "<PRI>daemon[pid]: sid/qid event ...", no \n: */
+bool log_packet_syslog(struct sv packet, struct buf *out) MUST_CHECK;
 bool log_to_syslog(struct sv packet); /* sends it there; never blocks; false: lost (no syslog, it is full, or malformed) */
 
 #endif

@@ -171,13 +171,14 @@ static bool parse(struct sv packet, struct record *ret)
 	bool number;
 	uint64_t time;
 
-	if (packet.n < HEAD || packet.n > LOG_PACKET_MAX || packet.p[0] != VERSION || (unsigned char)packet.p[1] >= COUNT(level_names))
+	if (packet.n < HEAD || packet.n > LOG_PACKET_MAX || packet.p[0] != VERSION ||
+		(unsigned char)packet.p[1] >= COUNT(level_names))
 		return false;
 	r.level = (unsigned char)packet.p[1];
 	memcpy(&time, packet.p + 2, sizeof(time));
 	r.real_ms = be64toh(time);
-	if (!next_field(&rest, &r.daemon) || !next_field(&rest, &r.pid) || !next_field(&rest, &r.sid) || !next_field(&rest, &r.qid) ||
-		!next_field(&rest, &r.event))
+	if (!next_field(&rest, &r.daemon) || !next_field(&rest, &r.pid) || !next_field(&rest, &r.sid) ||
+		!next_field(&rest, &r.qid) || !next_field(&rest, &r.event))
 		return false;
 	if (r.real_ms > REAL_MS_MAX || !is_name(r.daemon, false) || !is_number(r.pid) || !is_name(r.sid, true) ||
 		!is_name(r.qid, true) || !is_name(r.event, false))

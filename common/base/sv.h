@@ -37,8 +37,8 @@ bool sv_cut(struct sv *rest, char sep, struct sv *ret_part);
 bool sv_word(struct sv *rest, struct sv *ret_word);
 bool sv_copy(struct sv s, char *dst, size_t dst_size) MUST_CHECK; /* NUL-terminated; false: does not fit or holds NUL */
 bool sv_is_ascii(struct sv s);
-bool sv_is_utf8(struct sv s); /* well-formed, RFC 3629 */
-bool sv_has_ctl(struct sv s); /* any byte < 0x20 or 0x7f */
+bool sv_is_utf8(struct sv s);     /* well-formed, RFC 3629 */
+bool sv_has_ctl(struct sv s);     /* any byte < 0x20 or 0x7f */
 size_t sv_utf8_len(struct sv s);  /* bytes of the character that s begins with; 0: empty or malformed */
 size_t sv_print_len(struct sv s); /* the same, but 0 for a control character (C0, DEL, C1) as well: must be escaped to be shown */
 

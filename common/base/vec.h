@@ -11,9 +11,11 @@ struct vec {
 	size_t len, cap, max, elem;
 };
 
+/* clang-format off */
 #define VEC_INIT(type, limit) { .elem = sizeof(type), .max = (limit) }
+/* clang-format on */
 #define VEC_AT(v, type, i) (&((type *)(v)->data)[i])
-void *vec_push(struct vec *v);           /* a zeroed new last element, or NULL at the limit; earlier pointers die */
+void *vec_push(struct vec *v);               /* a zeroed new last element, or NULL at the limit; earlier pointers die */
 void *vec_at(const struct vec *v, size_t i); /* BUG when out of range */
 void vec_pop(struct vec *v);
 void vec_remove(struct vec *v, size_t i); /* keeps the order */

@@ -102,7 +102,7 @@ static void run_ready(struct ev_loop *l)
 		if (!io)
 			continue; /* removed by a handler before it */
 		unsigned events = (got & EPOLLIN ? EV_READ : 0u) | (got & EPOLLOUT ? EV_WRITE : 0u) |
-			(got & (EPOLLHUP | EPOLLERR | EPOLLRDHUP) ? EV_HUP : 0u);
+				  (got & (EPOLLHUP | EPOLLERR | EPOLLRDHUP) ? EV_HUP : 0u);
 		io->on(io, events, io->arg);
 	}
 	l->n_ready = 0;

@@ -60,8 +60,9 @@ void ev_child_forget(struct ev_loop *l, struct ev_child *c);
 void ev_after_fork(void); /* in a forked child: default dispositions, nothing blocked. The loop itself must not be used there */
 
 uint64_t ev_now_ms(const struct ev_loop *l); /* monotonic, as of this turn */
-bool ev_turn(struct ev_loop *l, int max_wait_ms); /* one round: waits (max_wait_ms < 0: for the next timer), runs what is due; false after ev_stop */
-void ev_run(struct ev_loop *l);                   /* until ev_stop() */
+/* One round: waits (max_wait_ms < 0: for the next timer), runs what is due; false after ev_stop(). */
+bool ev_turn(struct ev_loop *l, int max_wait_ms);
+void ev_run(struct ev_loop *l); /* until ev_stop() */
 void ev_stop(struct ev_loop *l);
 
 #endif

@@ -7,7 +7,7 @@
 
 #include <sys/socket.h>
 
-struct addr { /* an IP address with a port, or the peer of a Unix socket (family AF_UNIX) */
+struct addr {               /* an IP address with a port, or the peer of a Unix socket (family AF_UNIX) */
 	sa_family_t family; /* AF_INET, AF_INET6, AF_UNIX, AF_UNSPEC */
 	uint16_t port;
 	uint8_t ip[16]; /* 4 or 16 bytes used, network order */
@@ -20,16 +20,17 @@ struct addr_net {
 };
 
 #define ADDR_TEXT_MAX 56
-bool addr_parse_ip(struct sv text, struct addr *ret) MUST_CHECK;                  /* "192.0.2.1", "2001:db8::1" (no brackets) */
+bool addr_parse_ip(struct sv text, struct addr *ret) MUST_CHECK;                     /* "192.0.2.1", "2001:db8::1" (no brackets) */
 bool addr_parse(struct sv text, uint16_t default_port, struct addr *ret) MUST_CHECK; /* "127.0.0.1:25", "[::1]:25", "::1" */
-const char *addr_text(const struct addr *a, char dst[ADDR_TEXT_MAX]);             /* the IP alone; "local" for AF_UNIX */
-const char *addr_text_port(const struct addr *a, char dst[ADDR_TEXT_MAX]);        /* "192.0.2.1:25", "[::1]:25" */
+const char *addr_text(const struct addr *a, char dst[ADDR_TEXT_MAX]);                /* the IP alone; "local" for AF_UNIX */
+const char *addr_text_port(const struct addr *a, char dst[ADDR_TEXT_MAX]);           /* "192.0.2.1:25", "[::1]:25" */
 void addr_from_sockaddr(const struct sockaddr_storage *ss, struct addr *ret);
 socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *ret);
 bool addr_same_ip(const struct addr *a, const struct addr *b);
 bool addr_is_loopback(const struct addr *a);
 
-bool addr_net_parse(struct sv text, struct addr_net *ret, struct err *e) MUST_CHECK; /* "10.0.0.0/8", "::1"; host bits set: an error that names the network */
+/* "10.0.0.0/8", "::1"; host bits set: an error that names the network. */
+bool addr_net_parse(struct sv text, struct addr_net *ret, struct err *e) MUST_CHECK;
 bool addr_net_has(const struct addr_net *net, const struct addr *a);
 const char *addr_net_text(const struct addr_net *net, char dst[ADDR_TEXT_MAX]);
 

@@ -7,7 +7,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#define IN_FIRST 8192 /* an idle session costs no more; doubled whenever one read fills it */
+#define IN_FIRST 8192  /* an idle session costs no more; doubled whenever one read fills it */
 #define IDLE_MS 300000 /* RFC 5321 4.5.3.2.7: a server waits five minutes for a command */
 
 static ssize_t plain_read(void *ctx, void *p, size_t n) { return read(((struct conn *)ctx)->fd, p, n); }

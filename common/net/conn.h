@@ -18,15 +18,15 @@ struct conn_io { /* how bytes move; conn_init uses the plain one. Returns as rea
 
 struct conn {
 	int fd;
-	int wake;             /* -1: none */
-	struct sv in;         /* input read and not yet taken */
-	struct buf store;     /* where `in` points: use `in` and conn_take() */
+	int wake;         /* -1: none */
+	struct sv in;     /* input read and not yet taken */
+	struct buf store; /* where `in` points: use `in` and conn_take() */
 	struct buf out;
 	uint64_t idle_ms;     /* for one wait; default 300 s */
 	uint64_t deadline_ms; /* monotonic, absolute; 0: none */
 	bool woken;           /* wake became readable; waiting goes on if `ignore_wake` */
 	bool ignore_wake;
-	bool eof;             /* the client sends no more */
+	bool eof; /* the client sends no more */
 	const struct conn_io *io;
 	void *io_ctx;
 };

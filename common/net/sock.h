@@ -12,7 +12,8 @@
 bool sock_listen_tcp(const struct addr *at, int backlog, int *ret_fd, struct err *e) MUST_CHECK;
 /* A Unix socket at dirfd/name (any path length), replacing a stale one; mode is set before it can be connected to.
  * type: SOCK_SEQPACKET or SOCK_STREAM. uid/gid (uid_t)-1: unchanged. */
-bool sock_listen_unix(int dirfd, const char *name, int type, unsigned mode, uid_t uid, gid_t gid, int *ret_fd, struct err *e) MUST_CHECK;
+bool sock_listen_unix(
+	int dirfd, const char *name, int type, unsigned mode, uid_t uid, gid_t gid, int *ret_fd, struct err *e) MUST_CHECK;
 /* Connects without blocking longer than timeout_ms (a full backlog counts); the result blocks. */
 bool sock_connect_unix(int dirfd, const char *name, int type, uint64_t timeout_ms, int *ret_fd, struct err *e) MUST_CHECK;
 bool sock_connect_tcp(const struct addr *to, uint64_t timeout_ms, int *ret_fd, struct err *e) MUST_CHECK;

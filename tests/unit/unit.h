@@ -19,8 +19,10 @@ struct unit_case {
 	void (*fn)(void);
 };
 
+/* clang-format off */
 #define UNIT(fn) { #fn, fn }
 #define UNIT_END { NULL, NULL }
+/* clang-format on */
 void unit_suite(const char *name, const struct unit_case *cases);
 
 #define SUITE(module) void suite_##module(void);

@@ -15,8 +15,11 @@ static void known_inputs_give_known_values(void)
 		size_t n;
 		uint32_t want;
 	} t[] = {
-		{ "123456789", 9, 0xe3069283 }, { zeros, 32, 0x8a9136aa }, { ones, 32, 0x62a8ab43 },
-		{ up, 32, 0x46dd794e },         { "", 0, 0 },
+		{ "123456789", 9, 0xe3069283 },
+		{ zeros, 32, 0x8a9136aa },
+		{ ones, 32, 0x62a8ab43 },
+		{ up, 32, 0x46dd794e },
+		{ "", 0, 0 },
 	};
 	for (size_t i = 0; i < COUNT(t); i++) {
 		CU_ASSERT_EQUAL(crc32c(0, t[i].p, t[i].n), t[i].want);

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 
 #define REAL_MS 1795464636123u /* 2026-11-23T20:10:36.123Z */
-#define KVS(...) ((const struct log_kv[]){ __VA_ARGS__ __VA_OPT__(, ) { .kind = LOG_KV_END } })
+#define KVS(...) ((const struct log_kv[]){ __VA_ARGS__ __VA_OPT__(, ){ .kind = LOG_KV_END } })
 
 static const struct log_who who = { .daemon = "smtpd", .pid = 812, .sid = "" };
 
@@ -63,6 +63,7 @@ static void no_value_can_forge_a_line_or_a_field(void)
 		struct sv value;
 		const char *text, *json;
 	} t[] = {
+		/* clang-format off */
 		{ { "plain", 5 }, "k=plain", "\"k\":\"plain\"" },
 		{ { "a b", 3 }, "k=\"a b\"", "\"k\":\"a b\"" },
 		{ { "a=b", 3 }, "k=\"a=b\"", "\"k\":\"a=b\"" },
@@ -78,6 +79,7 @@ static void no_value_can_forge_a_line_or_a_field(void)
 		{ { "\xe2\x82", 2 }, "k=\\xe2\\x82", "\"k\":\"\\\\xe2\\\\x82\"" },
 		{ { "12", 2 }, "k=12", "\"k\":\"12\"" }, /* text stays text */
 	};
+	/* clang-format on */
 	for (size_t i = 0; i < COUNT(t); i++) {
 		struct buf packet = packet_of(LOG_LEVEL_INFO, "ev", KVS(KV_SV("k", t[i].value))), json = BUF_INIT(10000);
 		struct buf line = text_of(buf_sv(&packet));
@@ -109,11 +111,13 @@ static void names_cannot_break_the_columns(void)
 
 static void a_json_line_is_one_object(void)
 {
-	struct buf packet = packet_of(LOG_LEVEL_WARN, "deferred", KVS(KV_SID("s1"), KV_QID("q1"), KV_STR("to", "<a@b>"), KV_U64("n", 3)));
+	struct buf packet =
+		packet_of(LOG_LEVEL_WARN, "deferred", KVS(KV_SID("s1"), KV_QID("q1"), KV_STR("to", "<a@b>"), KV_U64("n", 3)));
 	struct buf json = BUF_INIT(1000);
 
 	CU_ASSERT_TRUE(log_packet_json(buf_sv(&packet), &json));
-	CU_ASSERT_STRING_EQUAL(buf_str(&json), "{\"time\":\"2026-11-23T20:10:36.123Z\",\"level\":\"warn\",\"daemon\":\"smtpd\",\"pid\":812,"
+	CU_ASSERT_STRING_EQUAL(buf_str(&json),
+		"{\"time\":\"2026-11-23T20:10:36.123Z\",\"level\":\"warn\",\"daemon\":\"smtpd\",\"pid\":812,"
 		"\"sid\":\"s1\",\"qid\":\"q1\",\"event\":\"deferred\",\"to\":\"<a@b>\",\"n\":3}\n");
 	buf_free(&packet);
 	buf_free(&json);
@@ -192,6 +196,7 @@ static void a_changed_packet_is_refused_or_harmless(void)
 
 static void malformed_packets_are_refused(void)
 {
+/* clang-format off */
 #define HEAD "\x01\x02\0\0\x01\x98\0\0\0\0"
 	static const struct {
 		struct sv packet;
@@ -224,6 +229,7 @@ static void malformed_packets_are_refused(void)
 		{ SV(HEAD "d\0" "1\0" "\0" "\0" "ev\0" "#n\0" "\0"), false },
 		{ SV(HEAD "d\0" "1\0" "\0" "\0" "ev\0" "#\0" "1\0"), false },
 	};
+	/* clang-format on */
 	for (size_t i = 0; i < COUNT(t); i++) {
 		struct buf out = BUF_INIT(1000);
 		buf_puts(&out, "before");
@@ -365,7 +371,7 @@ static void a_lost_logd_is_called_again_but_not_at_once(void)
 	log_open("unit", LOG_LEVEL_INFO, fake_connect, &l);
 	LOG_INFO("one");
 	next_line(&l, line, sizeof(line)); /* nothing unread: the next send finds a closed peer, not a reset one */
-	fd_close(&l.here); /* SIGPIPE would end the tests here */
+	fd_close(&l.here);                 /* SIGPIPE would end the tests here */
 	for (int i = 0; i < 50; i++)
 		LOG_INFO("lost");
 	CU_ASSERT_EQUAL(l.connects, 1); /* the second is due a second after the first */

@@ -68,10 +68,22 @@ static void durations_have_units(void)
 		bool ok;
 		uint64_t want;
 	} t[] = {
-		{ "90", true, 90 },      { "90s", true, 90 },     { "5m", true, 300 },  { "2h", true, 7200 },
-		{ "5d", true, 432000 },  { "1w", true, 604800 },  { "2H", true, 7200 }, { "0", true, 0 },
-		{ "s", false, 0 },       { "", false, 0 },        { "5x", false, 0 },   { "5 m", false, 0 },
-		{ "5mm", false, 0 },     { "-5m", false, 0 },     { "1h30m", false, 0 }, { "99999999999999999w", false, 0 },
+		{ "90", true, 90 },
+		{ "90s", true, 90 },
+		{ "5m", true, 300 },
+		{ "2h", true, 7200 },
+		{ "5d", true, 432000 },
+		{ "1w", true, 604800 },
+		{ "2H", true, 7200 },
+		{ "0", true, 0 },
+		{ "s", false, 0 },
+		{ "", false, 0 },
+		{ "5x", false, 0 },
+		{ "5 m", false, 0 },
+		{ "5mm", false, 0 },
+		{ "-5m", false, 0 },
+		{ "1h30m", false, 0 },
+		{ "99999999999999999w", false, 0 },
 		{ "1000000s", false, 0 },
 	};
 	for (size_t i = 0; i < COUNT(t); i++) {
@@ -88,10 +100,22 @@ static void sizes_are_powers_of_1024(void)
 		bool ok;
 		uint64_t want;
 	} t[] = {
-		{ "10", true, 10 },          { "64K", true, 65536 },      { "64k", true, 65536 }, { "64KiB", true, 65536 },
-		{ "50M", true, 52428800 },   { "2G", true, 1ull << 31 },  { "1T", true, 1ull << 40 }, { "1MiB", true, 1 << 20 },
-		{ "10iB", false, 0 },        { "iB", false, 0 },          { "KiB", false, 0 },    { "1KB", false, 0 },
-		{ "1B", false, 0 },          { "1.5M", false, 0 },        { "16777216T", false, 0 }, { "", false, 0 },
+		{ "10", true, 10 },
+		{ "64K", true, 65536 },
+		{ "64k", true, 65536 },
+		{ "64KiB", true, 65536 },
+		{ "50M", true, 52428800 },
+		{ "2G", true, 1ull << 31 },
+		{ "1T", true, 1ull << 40 },
+		{ "1MiB", true, 1 << 20 },
+		{ "10iB", false, 0 },
+		{ "iB", false, 0 },
+		{ "KiB", false, 0 },
+		{ "1KB", false, 0 },
+		{ "1B", false, 0 },
+		{ "1.5M", false, 0 },
+		{ "16777216T", false, 0 },
+		{ "", false, 0 },
 	};
 	for (size_t i = 0; i < COUNT(t); i++) {
 		uint64_t n = 42;
@@ -106,8 +130,14 @@ static void the_exact_form_is_short_and_read_back(void)
 		uint64_t n;
 		const char *secs, *size;
 	} t[] = {
-		{ 0, "0", "0" },           { 1, "1s", "1" },           { 60, "1m", "60" },        { 432000, "5d", "432000" },
-		{ 604800, "1w", "604800" }, { 1024, "1024s", "1K" },    { 52428800, "52428800s", "50M" }, { 1536, "1536s", "1536" },
+		{ 0, "0", "0" },
+		{ 1, "1s", "1" },
+		{ 60, "1m", "60" },
+		{ 432000, "5d", "432000" },
+		{ 604800, "1w", "604800" },
+		{ 1024, "1024s", "1K" },
+		{ 52428800, "52428800s", "50M" },
+		{ 1536, "1536s", "1536" },
 		{ U64_TOP, "18446744073709551615s", "18446744073709551615" },
 	};
 	for (size_t i = 0; i < COUNT(t); i++) {

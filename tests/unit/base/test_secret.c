@@ -8,16 +8,10 @@ static void only_equal_secrets_are_equal(void)
 		struct sv a, b;
 		bool eq;
 	} t[] = {
-		{ { "", 0 }, { "", 0 }, true },
-		{ { NULL, 0 }, { "", 0 }, true },
-		{ { "secret", 6 }, { "secret", 6 }, true },
-		{ { "secret", 6 }, { "secreT", 6 }, false },
-		{ { "Secret", 6 }, { "secret", 6 }, false },
-		{ { "secret", 6 }, { "secre", 5 }, false },
-		{ { "secre", 5 }, { "secret", 6 }, false },
-		{ { "secret", 6 }, { NULL, 0 }, false },
-		{ { NULL, 0 }, { "secret", 6 }, false },
-		{ { "\0", 1 }, { "", 0 }, false },
+		{ { "", 0 }, { "", 0 }, true }, { { NULL, 0 }, { "", 0 }, true }, { { "secret", 6 }, { "secret", 6 }, true },
+		{ { "secret", 6 }, { "secreT", 6 }, false }, { { "Secret", 6 }, { "secret", 6 }, false },
+		{ { "secret", 6 }, { "secre", 5 }, false }, { { "secre", 5 }, { "secret", 6 }, false },
+		{ { "secret", 6 }, { NULL, 0 }, false }, { { NULL, 0 }, { "secret", 6 }, false }, { { "\0", 1 }, { "", 0 }, false },
 		{ { "ss", 2 }, { "s", 1 }, false }, /* past the end of b its first byte is compared: no match by that */
 	};
 	for (size_t i = 0; i < COUNT(t); i++)

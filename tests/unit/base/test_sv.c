@@ -111,10 +111,7 @@ static void words_are_runs_without_blanks(void)
 	static const struct {
 		const char *s, *words;
 	} t[] = {
-		{ "  one\ttwo  three ", "one|two|three|!" },
-		{ "", "!" },
-		{ " \t ", "!" },
-		{ "a", "a|!" },
+		{ "  one\ttwo  three ", "one|two|three|!" }, { "", "!" }, { " \t ", "!" }, { "a", "a|!" },
 		{ "a\rb\n", "a\rb\n|!" }, /* CR and LF are bytes like any other here */
 	};
 	for (size_t i = 0; i < COUNT(t); i++) {
@@ -154,18 +151,18 @@ static void utf8_is_judged_as_rfc_3629_says(void)
 		{ "\xc3\xa4", true },
 		{ "\xe2\x82\xac", true },
 		{ "\xf0\x9f\x93\xa7", true },
-		{ "\xf4\x8f\xbf\xbf", true },      /* U+10FFFF */
-		{ "\xf4\x90\x80\x80", false },     /* beyond it */
+		{ "\xf4\x8f\xbf\xbf", true },  /* U+10FFFF */
+		{ "\xf4\x90\x80\x80", false }, /* beyond it */
 		{ "\xf5\x80\x80\x80", false },
-		{ "\xc0\x80", false },             /* overlong NUL */
+		{ "\xc0\x80", false }, /* overlong NUL */
 		{ "\xc1\xbf", false },
-		{ "\xe0\x9f\xbf", false },         /* overlong */
+		{ "\xe0\x9f\xbf", false }, /* overlong */
 		{ "\xf0\x8f\xbf\xbf", false },
-		{ "\xed\x9f\xbf", true },          /* U+D7FF */
-		{ "\xed\xa0\x80", false },         /* a surrogate */
+		{ "\xed\x9f\xbf", true },  /* U+D7FF */
+		{ "\xed\xa0\x80", false }, /* a surrogate */
 		{ "\xee\x80\x80", true },
-		{ "\x80", false },                 /* a continuation alone */
-		{ "\xc3", false },                 /* cut short */
+		{ "\x80", false }, /* a continuation alone */
+		{ "\xc3", false }, /* cut short */
 		{ "\xe2\x82", false },
 		{ "\xf0\x9f\x93", false },
 		{ "\xc3(", false },
@@ -183,8 +180,18 @@ static void control_characters_are_not_printable(void)
 		const char *s;
 		size_t len;
 	} t[] = {
-		{ "a", 1 },        { " ", 1 },        { "~", 1 },        { "\x1f", 0 },     { "\n", 0 },           { "\x7f", 0 },
-		{ "\xc2\x80", 0 }, { "\xc2\x9b", 0 }, { "\xc2\x9f", 0 }, { "\xc2\xa0", 2 }, { "\xe2\x82\xac", 3 }, { "\xff", 0 },
+		{ "a", 1 },
+		{ " ", 1 },
+		{ "~", 1 },
+		{ "\x1f", 0 },
+		{ "\n", 0 },
+		{ "\x7f", 0 },
+		{ "\xc2\x80", 0 },
+		{ "\xc2\x9b", 0 },
+		{ "\xc2\x9f", 0 },
+		{ "\xc2\xa0", 2 },
+		{ "\xe2\x82\xac", 3 },
+		{ "\xff", 0 },
 	};
 	for (size_t i = 0; i < COUNT(t); i++)
 		CU_ASSERT_EQUAL(sv_print_len(sv_of(t[i].s)), t[i].len);

@@ -37,7 +37,7 @@ static void removal_keeps_order_or_swaps(void)
 	vec_remove(&v, 1); /* 0 2 3 4 */
 	CU_ASSERT_EQUAL(*(unsigned *)vec_at(&v, 1), 2);
 	CU_ASSERT_EQUAL(*(unsigned *)vec_at(&v, 3), 4);
-	vec_remove(&v, 3); /* 0 2 3 */
+	vec_remove(&v, 3);      /* 0 2 3 */
 	vec_swap_remove(&v, 0); /* 3 2 */
 	CU_ASSERT_EQUAL(*(unsigned *)vec_at(&v, 0), 3);
 	CU_ASSERT_EQUAL(*(unsigned *)vec_at(&v, 1), 2);

@@ -107,7 +107,12 @@ static void loopback_is_a_whole_network_in_ipv4(void)
 		const char *ip;
 		bool yes;
 	} t[] = {
-		{ "127.0.0.1", true }, { "127.255.0.9", true }, { "128.0.0.1", false }, { "::1", true }, { "::2", false }, { "1::1", false },
+		{ "127.0.0.1", true },
+		{ "127.255.0.9", true },
+		{ "128.0.0.1", false },
+		{ "::1", true },
+		{ "::2", false },
+		{ "1::1", false },
 	};
 	for (size_t i = 0; i < COUNT(t); i++) {
 		struct addr a;

@@ -12,10 +12,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-static void pair(int fds[2])
-{
-	CU_ASSERT_TRUE_FATAL(sock_pair(SOCK_SEQPACKET, fds, NULL));
-}
+static void pair(int fds[2]) { CU_ASSERT_TRUE_FATAL(sock_pair(SOCK_SEQPACKET, fds, NULL)); }
 
 static void close_both(int fds[2])
 {
@@ -99,7 +96,9 @@ static void send_many(int fd, int what, size_t n)
 {
 	char byte = 'x', control[CMSG_SPACE(sizeof(int) * 20)] = { 0 };
 	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_SPACE(sizeof(int) * n) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_SPACE(sizeof(int) * n)
+	};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
 	c->cmsg_level = SOL_SOCKET;
