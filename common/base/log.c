@@ -48,15 +48,16 @@ static int connect_syslog(void)
 
 static int reconnect(const struct channel *c) { return c == &target.logd ? target.connect(target.arg) : connect_syslog(); }
 
-/* A send that would block loses the record but keeps the channel; after any other failure there is one new attempt a second. */
+/* A send that would block loses the record but keeps the channel. A channel that has ended is replaced at once (logd was restarted or
+ * replaced); when that fails there is one new attempt a second. */
 static bool channel_send(struct channel *c, struct sv record, uint64_t now_ms)
 {
-	for (;;) {
+	for (int attempt = 0; attempt < 2; attempt++) {
 		if (c->fd < 0) {
 			if (now_ms < c->retry_ms)
 				return false;
-			c->retry_ms = now_ms + RETRY_MS;
 			c->fd = reconnect(c);
+			c->retry_ms = c->fd < 0 ? now_ms + RETRY_MS : 0;
 		}
 		if (c->fd < 0)
 			return false;
@@ -66,6 +67,7 @@ static bool channel_send(struct channel *c, struct sv record, uint64_t now_ms)
 			return false;
 		fd_close(&c->fd);
 	}
+	return false;
 }
 
 /* Only when the whole line goes at once: poll() reports room for PIPE_BUF bytes in a pipe, and an error where the reader is

@@ -41,7 +41,7 @@ struct log_kv {
 void log_event(enum log_level level, const char *event, const struct log_kv *kv);
 
 /* The process's log target: who we are, how much to say, where lines go. `connect` gives a connected SEQPACKET socket to
- * logd or -1; it is called again, at most once a second, after a send failed. NULL: stderr. */
+ * logd or -1; it is called again after the channel ended, and when that failed at most once a second. NULL: stderr. */
 void log_open(const char *daemon, enum log_level max_level, int (*connect)(void *arg), void *arg);
 void log_session(const char *sid); /* default session id of following events; NULL: none. Copied (up to 31 bytes) */
 void log_stderr_too(bool on);

@@ -92,6 +92,11 @@ static void become_worker(struct pool *p, unsigned slot)
 	struct svc_ctx *ctx = p->ctx;
 	ev_after_fork();
 	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < p->want.max; i++)
+		if (p->workers[i].child.active)
+			fd_close(&p->workers[i].child.io.fd);
+	ev_free(ctx->loop);
+	ctx->loop = NULL;
 	fd_close(&p->life[1]);
 	fd_close(&p->ask[0]);
 	fd_close(&ctx->master_fd);
