@@ -20,7 +20,6 @@
 #define REQUEST_WAIT_MS 10000u     /* smtpd connects when it has the request ready */
 #define TRAINING_LOOK_MS 1000u     /* how soon a worker that is to end leaves an idle session */
 #define TRAINING_IDLE_MS 60000u    /* a session holds the database's lock: it may not dawdle */
-#define MEMFD_MESSAGE_MAX SCAN_MAX /* D7: longer ones come as files */
 #define HAS(trust, letter) ((trust) == (uint64_t)(letter))
 
 struct state {   /* made by the leader; each worker has its copy */
@@ -90,7 +89,7 @@ static bool check_request(const struct spam_req *req, struct err *e)
 {
 	if (!req->streamed && !fd_is_sealed(req->file))
 		return err_set(e, ERR_PEER, "the message's memfd is not sealed");
-	if (!req->streamed && req->size > MEMFD_MESSAGE_MAX)
+	if (!req->streamed && req->size > SPAM_MEMFD_MAX)
 		return err_set(e, ERR_PEER, "a memfd of %llu bytes", (unsigned long long)req->size);
 	return true;
 }

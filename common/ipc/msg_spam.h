@@ -5,6 +5,7 @@
 #include "ipc/ipc.h"
 #include "ipc/msg_resolve.h"
 
+#define SPAM_MEMFD_MAX (2u << 20) /* of a message in a memfd: smtpd's 1 MiB (D7) and the piece that passes it */
 #define SPAM_HEADERS_MAX 3500 /* fits the 4 KiB that a streamed message reserves (D7) */
 
 /* `file`: a sealed memfd, or a read-only descriptor of a lent queue file (`streamed`: pread only, never map). The message is the
