@@ -48,8 +48,8 @@ static int connect_syslog(void)
 
 static int reconnect(const struct channel *c) { return c == &target.logd ? target.connect(target.arg) : connect_syslog(); }
 
-/* A send that would block loses the record but keeps the channel. A channel that has ended is replaced at once (logd was restarted or
- * replaced); when that fails there is one new attempt a second. */
+/* A send that would block loses the record but keeps the channel. A channel that has ended is replaced at once (logd was restarted
+ * or replaced); when that fails there is one new attempt a second. */
 static bool channel_send(struct channel *c, struct sv record, uint64_t now_ms)
 {
 	for (int attempt = 0; attempt < 2; attempt++) {
@@ -67,6 +67,7 @@ static bool channel_send(struct channel *c, struct sv record, uint64_t now_ms)
 			return false;
 		fd_close(&c->fd);
 	}
+	c->retry_ms = now_ms + RETRY_MS; /* the new channel ended at once as well */
 	return false;
 }
 

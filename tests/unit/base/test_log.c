@@ -362,7 +362,24 @@ static void a_full_channel_drops_and_counts(void)
 	back_to_stderr(&l);
 }
 
-static void a_lost_logd_is_called_again_but_not_at_once(void)
+static void a_channel_that_ended_is_replaced_at_once(void)
+{
+	struct fake_logd l = { .connects = 0 };
+	char line[300];
+
+	fake_new(&l);
+	log_open("unit", LOG_LEVEL_INFO, fake_connect, &l);
+	LOG_INFO("one");
+	fd_close(&l.here);
+	fake_new(&l); /* logd was started anew */
+	LOG_INFO("two");
+	CU_ASSERT_EQUAL(l.connects, 2);
+	next_line(&l, line, sizeof(line));
+	CU_ASSERT_STRING_EQUAL(line, "- two\n");
+	back_to_stderr(&l);
+}
+
+static void a_logd_that_is_away_is_called_once_a_second(void)
 {
 	struct fake_logd l = { .connects = 0 };
 	char line[300];
@@ -374,13 +391,30 @@ static void a_lost_logd_is_called_again_but_not_at_once(void)
 	fd_close(&l.here);                 /* SIGPIPE would end the tests here */
 	for (int i = 0; i < 50; i++)
 		LOG_INFO("lost");
-	CU_ASSERT_EQUAL(l.connects, 1); /* the second is due a second after the first */
+	CU_ASSERT_EQUAL(l.connects, 2); /* the first time, and one that failed */
 	fake_new(&l);
+	LOG_INFO("lost");
+	CU_ASSERT_EQUAL(l.connects, 2);
 	usleep(1050000);
 	LOG_INFO("again");
-	CU_ASSERT_EQUAL(l.connects, 2);
+	CU_ASSERT_EQUAL(l.connects, 3);
 	next_line(&l, line, sizeof(line));
 	CU_ASSERT_STRING_EQUAL(line, "- again\n");
+	back_to_stderr(&l);
+}
+
+static void a_logd_that_hangs_up_on_everyone_is_called_once_a_second(void)
+{
+	struct fake_logd l = { .there = -1, .here = -1 };
+
+	log_open("unit", LOG_LEVEL_INFO, fake_connect, &l);
+	for (int i = 0; i < 50; i++) {
+		fd_close(&l.there);
+		fake_new(&l);
+		fd_close(&l.here);
+		LOG_INFO("lost");
+	}
+	CU_ASSERT_TRUE(l.connects <= 2);
 	back_to_stderr(&l);
 }
 
@@ -420,7 +454,9 @@ void suite_log(void)
 		UNIT(a_line_that_does_not_fit_is_not_begun),
 		UNIT(events_reach_logd_as_packets_up_to_the_level),
 		UNIT(a_full_channel_drops_and_counts),
-		UNIT(a_lost_logd_is_called_again_but_not_at_once),
+		UNIT(a_channel_that_ended_is_replaced_at_once),
+		UNIT(a_logd_that_is_away_is_called_once_a_second),
+		UNIT(a_logd_that_hangs_up_on_everyone_is_called_once_a_second),
 		UNIT(without_a_target_lines_go_to_stderr_without_waiting),
 		UNIT_END,
 	};
