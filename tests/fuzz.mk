@@ -16,4 +16,5 @@ fuzz-%:
 	$(MAKE) -s VARIANT=fuzz CC=clang fuzz-hunt NAME=$*
 fuzz-hunt: $(O)/tests/fuzz/fuzz_$(NAME).o $(FUZZ_LIBS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $(O)/hunt_$(NAME) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(FUZZ_EXTRA)
-	$(O)/hunt_$(NAME) -max_total_time=$(FUZZ_SECS) -timeout=5 tests/fuzz/corpus/$(NAME)
+	@mkdir -p $(O)/corpus/$(NAME)
+	$(O)/hunt_$(NAME) -max_total_time=$(FUZZ_SECS) -timeout=5 $(O)/corpus/$(NAME) tests/fuzz/corpus/$(NAME)
