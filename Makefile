@@ -11,7 +11,7 @@ include scripts/targets.mk
 ARCHIVES := $(foreach p,$(PROGRAMS),$(if $($(p)_SRC),$(p)))
 PROGRAMS := $(foreach p,$(PROGRAMS),$(if $(wildcard $($(p)_MAIN)),$(p)))
 COMMON_OBJ := $(LIB_SRC:%.c=$(O)/%.o)
-LIBPOSTERN := $(O)/libpostern.a
+LIBPOSTERN := $(O)/libcommon.a
 library: $(LIBPOSTERN)
 $(LIBPOSTERN): $(COMMON_OBJ)
 	@rm -f $@ && $(AR) rcs $@ $^

@@ -1,0 +1,13 @@
+/* postern_queue - how `postern queue` shows messages. */
+#ifndef POSTERN_QUEUE_H
+#define POSTERN_QUEUE_H
+
+#include "queue_client.h"
+
+enum show_part { SHOW_SUMMARY, SHOW_HEADERS, SHOW_BODY, SHOW_RAW, SHOW_JSON };
+
+/* Both return an exit code. */
+int queue_list(struct tool *t, const struct queue_filter *f, bool json);
+int queue_show(struct tool *t, const struct queue_filter *f, enum show_part part);
+
+#endif

@@ -1,0 +1,179 @@
+/* The command line of sendmail(1). What old programs pass and Postern has no use for is accepted and ignored. */
+#include "sendmail_options.h"
+
+#include "base/num.h"
+#include "base/sv.h"
+
+#define TAKES_VALUE "ABCDFLNORVXfhoprbe" /* attached or as the next argument */
+#define MAY_HAVE_VALUE "dq"              /* attached only */
+#define FLAGS "GIUimnstvx"
+
+struct walk {
+	struct sendmail_options o;
+	struct err *e;
+};
+
+static bool usage(struct walk *w, const char *what, const char *arg)
+{
+	return err_set(w->e, ERR_PERM, "%s%s", what, arg);
+}
+
+static bool one_of(struct sv s, const char *const *words)
+{
+	for (; *words; words++)
+		if (sv_ieqs(s, *words))
+			return true;
+	return false;
+}
+
+static bool set_mode(struct walk *w, const char *value)
+{
+	static const struct {
+		char letter;
+		enum sendmail_mode mode;
+	} modes[] = { { 'm', SENDMAIL_DELIVER }, { 's', SENDMAIL_SMTP }, { 'p', SENDMAIL_LIST }, { 'i', SENDMAIL_ALIASES } };
+	for (size_t i = 0; i < COUNT(modes); i++) {
+		if (value[0] != modes[i].letter || value[1] != '\0')
+			continue;
+		w->o.mode = modes[i].mode;
+		return true;
+	}
+	if (value[0] == 'd' || value[0] == 'D')
+		return usage(w, "-bd is not for this program: start the mail system with `postern start` or its systemd unit", "");
+	return usage(w, "there is no mode -b", value);
+}
+
+/* -o: a letter and its value. */
+static void set_old_option(struct walk *w, const char *value)
+{
+	if (value[0] == 'i')
+		w->o.dot_is_text = true;
+	else if (value[0] == 'e')
+		w->o.quiet = value[1] == 'q';
+}
+
+static bool set_queue(struct walk *w, const char *value)
+{
+	uint64_t secs;
+	w->o.mode = SENDMAIL_FLUSH;
+	switch (value[0]) {
+	case '\0': return true;
+	case 'I': w->o.flush_id = value + 1; return true;
+	case 'R': w->o.flush_rcpt = value + 1; return true;
+	case 'S': w->o.flush_sender = value + 1; return true;
+	default: break;
+	}
+	if (!num_secs(sv_of(value), 0, UINT32_MAX, &secs))
+		return usage(w, "not a time or a kind of queue run: -q", value);
+	w->o.mode = SENDMAIL_NOTHING;
+	return true;
+}
+
+/* RFC 3461 4.1: NEVER alone, or a list. */
+static bool check_notify(struct walk *w, const char *value)
+{
+	static const char *const words[] = { "success", "failure", "delay", NULL };
+	struct sv word, rest = sv_of(value);
+	if (sv_ieqs(rest, "never"))
+		return true;
+	while (sv_cut(&rest, ',', &word))
+		if (!one_of(sv_trim(word), words))
+			return usage(w, "-N takes never, or a list of success, failure and delay, not ", value);
+	return true;
+}
+
+static bool check_word(struct walk *w, char letter, const char *value)
+{
+	static const char *const ret[] = { "full", "hdrs", NULL }, *const body[] = { "7bit", "8bitmime", NULL };
+	if (letter == 'R' && !one_of(sv_of(value), ret))
+		return usage(w, "-R takes full or hdrs, not ", value);
+	if (letter == 'B' && !one_of(sv_of(value), body))
+		return usage(w, "-B takes 7BIT or 8BITMIME, not ", value);
+	return true;
+}
+
+static bool set_value(struct walk *w, char letter, const char *value)
+{
+	switch (letter) {
+	case 'b': return set_mode(w, value);
+	case 'q': return set_queue(w, value);
+	case 'N': return check_notify(w, value);
+	case 'R':
+	case 'B': return check_word(w, letter, value);
+	case 'C': w->o.conf = value; break;
+	case 'F': w->o.full_name = value; break;
+	case 'f':
+	case 'r': w->o.sender = value; break;
+	case 'o': set_old_option(w, value); break;
+	case 'e': w->o.quiet = value[0] == 'q'; break;
+	case 'O': w->o.dot_is_text = w->o.dot_is_text || sv_istarts(sv_of(value), SV("IgnoreDots")); break;
+	default: break; /* A D L V X d h p: no meaning here */
+	}
+	return true;
+}
+
+static void set_flag(struct walk *w, char letter)
+{
+	if (letter == 'i')
+		w->o.dot_is_text = true;
+	else if (letter == 't')
+		w->o.from_header = true;
+	else if (letter == 'v')
+		w->o.verbose = true;
+	else if (letter == 'I')
+		w->o.mode = SENDMAIL_ALIASES;
+}
+
+/* One argument that begins with '-': flags may be joined (-ti), a value ends it. next: the argument that follows, or NULL. */
+static bool take_argument(struct walk *w, const char *arg, const char *next, bool *ret_used_next)
+{
+	*ret_used_next = false;
+	for (const char *p = arg + 1; *p; p++) {
+		if (strchr(FLAGS, *p)) {
+			set_flag(w, *p);
+			continue;
+		}
+		if (strchr(MAY_HAVE_VALUE, *p))
+			return set_value(w, *p, p + 1);
+		if (!strchr(TAKES_VALUE, *p))
+			return err_set(w->e, ERR_PERM, "there is no option -%c", *p);
+		if (p[1] != '\0')
+			return set_value(w, *p, p + 1);
+		if (!next)
+			return err_set(w->e, ERR_PERM, "option -%c needs a value", *p);
+		*ret_used_next = true;
+		return set_value(w, *p, next);
+	}
+	return true;
+}
+
+static enum sendmail_mode mode_by_name(const char *argv0)
+{
+	const char *slash = strrchr(argv0, '/'), *name = slash ? slash + 1 : argv0;
+	if (strcmp(name, "mailq") == 0)
+		return SENDMAIL_LIST;
+	return strcmp(name, "newaliases") == 0 ? SENDMAIL_ALIASES : SENDMAIL_DELIVER;
+}
+
+/* Options end at the first recipient: nothing that an address holds can become one. */
+bool sendmail_parse(int argc, char **argv, struct sendmail_options *ret, struct err *e)
+{
+	struct walk w = { .o.mode = mode_by_name(argv[0]), .e = e };
+	int i = 1;
+	for (; i < argc && argv[i][0] == '-' && argv[i][1] != '\0'; i++) {
+		bool used_next;
+		if (strcmp(argv[i], "--") == 0) {
+			i++;
+			break;
+		}
+		if (!take_argument(&w, argv[i], argv[i + 1], &used_next))
+			return false;
+		i += used_next;
+	}
+	w.o.recipients = argv + i;
+	for (char **p = w.o.recipients; *p; p++)
+		if ((*p)[0] == '-' && (i == 1 || strcmp(argv[i - 1], "--") != 0))
+			return err_set(e, ERR_PERM, "options stand before the recipients: %s", *p);
+	*ret = w.o;
+	return true;
+}
