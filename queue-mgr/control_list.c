@@ -91,7 +91,7 @@ bool list_file_matches(struct chan *c, uint32_t slot)
 	c->msg = read_msg(c->q, slot);
 	if (c->msg == NULL)
 		return false;
-	if (like(c->req.sender, c->msg->sender) && rcpt_matches(&c->req, c->msg) && (c->admin || submitted_by(c->msg, c->uid)))
+	if (like(c->req.sender, c->msg->sender[0] != '\0' ? c->msg->sender : "<>") && rcpt_matches(&c->req, c->msg) && (c->admin || submitted_by(c->msg, c->uid)))
 		return true;
 	list_end(c);
 	return false;

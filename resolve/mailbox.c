@@ -4,12 +4,6 @@
 #define ID_MAX 4294967294u /* (uid_t)-1 means "unchanged" to the kernel */
 #define NOBODY_UID 65534u  /* owns nothing, and has no home */
 
-struct entry { /* `path [uid:gid]` */
-	char path[sizeof((struct resolve_box){ 0 }.maildir)];
-	bool owned;
-	uint64_t uid, gid;
-};
-
 void mailbox_split(const struct rules *r, struct sv local, struct sv *ret_name, struct sv *ret_detail)
 {
 	if (maddr_split_detail(local, r->cfg->global.recipient_delimiter, ret_name, ret_detail))
@@ -31,46 +25,7 @@ const char *mailbox_key(const struct maddr *a, struct sv local, char dst[MADDR_T
 
 /* --- virtual mailboxes --------------------------------------------------------------------------------------------------- */
 
-/* Relative, and nothing in it leads upwards: the table may come from a tool of many hands. */
-static bool path_ok(struct sv path)
-{
-	struct sv part;
-
-	if (path.n == 0 || sv_has_ctl(path))
-		return false;
-	while (sv_cut(&path, '/', &part))
-		if (part.n == 0 || sv_eqs(part, ".") || sv_eqs(part, ".."))
-			return false;
-	return true;
-}
-
-static bool parse_owner(struct sv word, struct entry *ret)
-{
-	struct sv uid;
-
-	return sv_cut(&word, ':', &uid) && num_u64(uid, 0, ID_MAX, &ret->uid) && num_u64(word, 0, ID_MAX, &ret->gid);
-}
-
-static bool parse_entry(struct sv value, struct entry *ret, struct err *e)
-{
-	struct sv path, owner;
-
-	*ret = (struct entry){ .owned = false };
-	if (!sv_word(&value, &path))
-		return err_dsn(e, ERR_TEMP, "4.3.5", "it has no path");
-	while (path.n && path.p[path.n - 1] == '/')
-		path.n--;
-	if (!path_ok(path) || !sv_copy(path, ret->path, sizeof(ret->path)))
-		return err_dsn(e, ERR_TEMP, "4.3.5", "its path must lie below virtual_base: relative, without ..");
-	if (!sv_word(&value, &owner))
-		return true;
-	ret->owned = true;
-	if (!parse_owner(owner, ret) || sv_trim(value).n)
-		return err_dsn(e, ERR_TEMP, "4.3.5", "write `path uid:gid`, both as numbers");
-	return true;
-}
-
-static bool owner_of(const struct rules *r, const struct lookups *l, struct entry *entry, struct err *e)
+static bool owner_of(const struct rules *r, const struct lookups *l, struct map_mailbox *entry, struct err *e)
 {
 	uid_t uid;
 	gid_t gid;
@@ -95,9 +50,9 @@ static bool owner_of(const struct rules *r, const struct lookups *l, struct entr
 static bool fill_virtual(
 	const struct rules *r, const struct lookups *l, struct sv value, const char *key, struct resolve_box *ret, struct err *e)
 {
-	struct entry entry;
+	struct map_mailbox entry;
 
-	if (!parse_entry(value, &entry, e) || !owner_of(r, l, &entry, e)) {
+	if (!map_mailbox_value(value, &entry, e) || !owner_of(r, l, &entry, e)) {
 		err_add(e, "virtual mailbox %s", key);
 		return false;
 	}

@@ -15,9 +15,11 @@ static bool set(const struct opt *o, const char *value, struct err *e)
 		*(const char **)o->to = value;
 		return true;
 	case OPT_SECS:
-		return num_secs(sv_of(value), 0, UINT32_MAX, o->to) || err_set(e, ERR_PERM, "--%s %s: write 90s, 5m, 2h or 5d", o->name, value);
+		return num_secs(sv_of(value), 0, UINT32_MAX, o->to) ||
+		       err_set(e, ERR_PERM, "--%s %s: write 90s, 5m, 2h or 5d", o->name, value);
 	case OPT_UINT:
-		return num_u64(sv_of(value), 0, UINT32_MAX, o->to) || err_set(e, ERR_PERM, "--%s %s: is not a number", o->name, value);
+		return num_u64(sv_of(value), 0, UINT32_MAX, o->to) ||
+		       err_set(e, ERR_PERM, "--%s %s: is not a number", o->name, value);
 	}
 	return false;
 }

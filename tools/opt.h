@@ -15,10 +15,13 @@ struct opt {
 	char letter;      /* 'f': -f as well; 0: none */
 	enum opt_kind kind;
 	void *to;
-	const char *arg;  /* what the value is called in the help; NULL for flags */
+	const char *arg; /* what the value is called in the help; NULL for flags */
 	const char *help;
 };
-#define OPT_END { NULL }
+#define OPT_END      \
+	{            \
+		NULL \
+	}
 
 /* Options may stand anywhere before `--`. What remains is moved to the front of argv: *argc of them, NULL-terminated. */
 bool opt_parse(const struct opt *opts, int *argc, char **argv, struct err *e) MUST_CHECK;

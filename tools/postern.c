@@ -80,8 +80,10 @@ static int help(FILE *to, int code)
 {
 	fprintf(to, "usage: postern [-c FILE] COMMAND ...\n\n");
 	print_acts(commands, to);
-	fprintf(to, "\n  -c FILE    the configuration (default %s)\n  --version  print the version\n"
-		    "\n`postern COMMAND --help` says more; so does postern(8).\n", POSTERN_CONF);
+	fprintf(to,
+		"\n  -c FILE    the configuration (default %s)\n  --version  print the version\n"
+		"\n`postern COMMAND --help` says more; so does postern(8).\n",
+		POSTERN_CONF);
 	return code;
 }
 

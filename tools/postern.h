@@ -8,9 +8,9 @@
 struct command {
 	const char *name;
 	int (*run)(struct tool *t, int argc, char **argv);
-	const char *args;    /* for the usage line */
+	const char *args; /* for the usage line */
 	const char *summary;
-	const char *more;    /* a paragraph for --help, or NULL */
+	const char *more; /* a paragraph for --help, or NULL */
 };
 
 int cmd_queue(struct tool *t, int argc, char **argv);
@@ -25,7 +25,8 @@ int cmd_stop(struct tool *t, int argc, char **argv);
 int cmd_reload(struct tool *t, int argc, char **argv);
 
 /* Parses the options of a subcommand, with --help. false: *ret_code is what to return. max_args: most arguments that may remain. */
-bool command_options(struct tool *t, const char *usage, const struct opt *opts, int *argc, char **argv, int max_args, int *ret_code);
+bool command_options(
+	struct tool *t, const char *usage, const struct opt *opts, int *argc, char **argv, int max_args, int *ret_code);
 /* Finds argv[0] among the acts of a subcommand ("list", "show"); without one `def` or help. */
 const struct command *command_find(const struct command *acts, const char *name);
 int command_unknown(struct tool *t, const struct command *acts, const char *name);
@@ -33,8 +34,8 @@ int command_unknown(struct tool *t, const struct command *acts, const char *name
 /* postern_control.c: one request to master. Returns an exit code; each may be NULL. */
 struct status_service;
 struct control_done;
-int control_ask(struct tool *t, unsigned op, uint64_t wait_ms, void (*service)(const struct status_service *s, void *arg), void *arg,
-	struct control_done *ret_done);
+int control_ask(struct tool *t, unsigned op, uint64_t wait_ms, void (*service)(const struct status_service *s, void *arg),
+	void *arg, struct control_done *ret_done);
 
 /* JSON on standard output: one object per line, and freed. */
 struct json_t;

@@ -3,7 +3,7 @@
 #include "base/num.h"
 #include "ipc/msg_control.h"
 #include "postern.h"
-#include "table.h"
+#include "grid.h"
 #include "text.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include <sysexits.h>
 
 #define CONTROL_SOCKET "master.control"
-#define NOT_RUNNING 3 /* as `systemctl status` and LSB have it */
+#define NOT_RUNNING 3  /* as `systemctl status` and LSB have it */
 #define EXTRA_MS 10000 /* for master itself, beyond what the sessions get */
 
 static bool answers(int fd, void (*service)(const struct status_service *s, void *arg), void *arg, uint64_t wait_ms,
@@ -56,8 +56,8 @@ static int ask_on(struct tool *t, int fd, unsigned op, uint64_t wait_ms, void (*
 	return 0;
 }
 
-int control_ask(struct tool *t, unsigned op, uint64_t wait_ms, void (*service)(const struct status_service *s, void *arg), void *arg,
-	struct control_done *ret)
+int control_ask(struct tool *t, unsigned op, uint64_t wait_ms, void (*service)(const struct status_service *s, void *arg),
+	void *arg, struct control_done *ret)
 {
 	struct err e = { 0 };
 	int fd;
@@ -70,25 +70,25 @@ int control_ask(struct tool *t, unsigned op, uint64_t wait_ms, void (*service)(c
 
 /* --- status --- */
 struct listing {
-	struct table table;
+	struct grid grid;
 	json_t *services; /* NULL: a table */
 	uint64_t now;
 };
 
-static enum table_style state_style(const char *state)
+static enum grid_style state_style(const char *state)
 {
 	if (strcmp(state, "running") == 0)
-		return TABLE_GOOD;
-	return strcmp(state, "waiting") == 0 ? TABLE_BAD : TABLE_WARN;
+		return GRID_GOOD;
+	return strcmp(state, "waiting") == 0 ? GRID_BAD : GRID_WARN;
 }
 
 static void add_json(struct listing *l, const struct status_service *s)
 {
 	json_array_append_new(l->services,
-		json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "name", s->name, "state", s->state, "pid", (json_int_t)s->pid,
-			"started", (json_int_t)s->started, "restarts", (json_int_t)s->restarts, "workers", (json_int_t)s->workers, "busy",
-			(json_int_t)s->busy, "workers_max", (json_int_t)s->workers_max, "served", (json_int_t)s->served, "generation",
-			(json_int_t)s->generation, "text", s->text));
+		json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "name", s->name, "state", s->state, "pid",
+			(json_int_t)s->pid, "started", (json_int_t)s->started, "restarts", (json_int_t)s->restarts, "workers",
+			(json_int_t)s->workers, "busy", (json_int_t)s->busy, "workers_max", (json_int_t)s->workers_max, "served",
+			(json_int_t)s->served, "generation", (json_int_t)s->generation, "text", s->text));
 }
 
 static void on_service(const struct status_service *s, void *arg)
@@ -99,19 +99,20 @@ static void on_service(const struct status_service *s, void *arg)
 		add_json(l, s);
 		return;
 	}
-	table_cell(&l->table, TABLE_BOLD, "%s", s->name);
-	table_cell(&l->table, state_style(s->state), "%s", s->state);
-	table_cell(&l->table, TABLE_PLAIN, "%llu", (unsigned long long)s->pid);
-	table_cell(&l->table, TABLE_PLAIN, "%s", s->pid > 0 && s->started > 0 && l->now >= s->started ? num_human_secs(l->now - s->started, up) : "-");
+	grid_cell(&l->grid, GRID_BOLD, "%s", s->name);
+	grid_cell(&l->grid, state_style(s->state), "%s", s->state);
+	grid_cell(&l->grid, GRID_PLAIN, "%llu", (unsigned long long)s->pid);
+	grid_cell(&l->grid, GRID_PLAIN, "%s",
+		s->pid > 0 && s->started > 0 && l->now >= s->started ? num_human_secs(l->now - s->started, up) : "-");
 	if (s->workers_max > 0)
-		table_cell(&l->table, TABLE_PLAIN, "%llu/%llu of %llu", (unsigned long long)s->busy, (unsigned long long)s->workers,
+		grid_cell(&l->grid, GRID_PLAIN, "%llu/%llu of %llu", (unsigned long long)s->busy, (unsigned long long)s->workers,
 			(unsigned long long)s->workers_max);
 	else
-		table_cell(&l->table, TABLE_PLAIN, "-");
-	table_cell(&l->table, TABLE_PLAIN, "%llu", (unsigned long long)s->served);
-	table_cell(&l->table, s->restarts > 0 ? TABLE_WARN : TABLE_PLAIN, "%llu", (unsigned long long)s->restarts);
-	table_cell(&l->table, TABLE_PLAIN, "%llu", (unsigned long long)s->generation);
-	table_cell(&l->table, TABLE_WARN, "%s", s->text);
+		grid_cell(&l->grid, GRID_PLAIN, "-");
+	grid_cell(&l->grid, GRID_PLAIN, "%llu", (unsigned long long)s->served);
+	grid_cell(&l->grid, s->restarts > 0 ? GRID_WARN : GRID_PLAIN, "%llu", (unsigned long long)s->restarts);
+	grid_cell(&l->grid, GRID_PLAIN, "%llu", (unsigned long long)s->generation);
+	grid_cell(&l->grid, GRID_WARN, "%s", s->text);
 }
 
 static void print_status(struct tool *t, struct listing *l, const struct control_done *d)
@@ -119,20 +120,22 @@ static void print_status(struct tool *t, struct listing *l, const struct control
 	char up[NUM_TEXT_MAX];
 	uint64_t age = l->now > d->started ? l->now - d->started : 0;
 	if (l->services) {
-		print_json(json_pack("{s:b, s:I, s:I, s:I, s:s, s:o}", "running", 1, "pid", (json_int_t)d->pid, "started", (json_int_t)d->started,
-			"generation", (json_int_t)d->generation, "configuration", t->conf, "services", l->services));
+		print_json(json_pack("{s:b, s:I, s:I, s:I, s:s, s:o}", "running", 1, "pid", (json_int_t)d->pid, "started",
+			(json_int_t)d->started, "generation", (json_int_t)d->generation, "configuration", t->conf, "services",
+			l->services));
 		return;
 	}
-	printf("%sPostern is running%s: pid %llu, up %s, configuration %s (generation %llu)\n", table_paint(TABLE_GOOD, l->table.colour),
-		table_unpaint(l->table.colour), (unsigned long long)d->pid, num_human_secs(age, up), t->conf, (unsigned long long)d->generation);
+	printf("%sPostern is running%s: pid %llu, up %s, configuration %s (generation %llu)\n",
+		grid_paint(GRID_GOOD, l->grid.colour), grid_unpaint(l->grid.colour), (unsigned long long)d->pid,
+		num_human_secs(age, up), t->conf, (unsigned long long)d->generation);
 	if (d->text[0] != '\0')
 		printf("%s\n", d->text);
-	table_end(&l->table);
+	grid_end(&l->grid);
 }
 
 int cmd_status(struct tool *t, int argc, char **argv)
 {
-	static const struct table_col cols[] = { { "SERVICE", false }, { "STATE", false }, { "PID", true }, { "UPTIME", true },
+	static const struct grid_col cols[] = { { "SERVICE", false }, { "STATE", false }, { "PID", true }, { "UPTIME", true },
 		{ "BUSY", false }, { "SERVED", true }, { "RESTARTS", true }, { "GEN", true }, { "LAST TROUBLE", false } };
 	bool json = false;
 	const struct opt opts[] = { { "json", 0, OPT_FLAG, &json, NULL, "one JSON object" }, OPT_END };
@@ -141,7 +144,7 @@ int cmd_status(struct tool *t, int argc, char **argv)
 	if (!command_options(t, "[--json]", opts, &argc, argv, 0, &code) || (code = tool_load_lenient(t)) != 0)
 		return code;
 	struct listing l = { .services = json ? json_array() : NULL, .now = clock_real_secs() };
-	table_init(&l.table, cols, COUNT(cols));
+	grid_init(&l.grid, cols, COUNT(cols));
 	code = control_ask(t, CTL_STATUS, TOOL_WAIT_MS, on_service, &l, &d);
 	if (code == 0) {
 		print_status(t, &l, &d);
@@ -164,7 +167,8 @@ static int wait_for_end(struct tool *t, int fd, uint64_t wait_ms)
 		more = ipc_recv(fd, &p, deadline - now, &e);
 	ipc_packet_free(&p);
 	if (e.kind == ERR_TEMP && e.sys == ETIMEDOUT)
-		return tool_fail(t, EX_TEMPFAIL, "it has not ended after %llu s; `postern status` tells more", (unsigned long long)(wait_ms / 1000));
+		return tool_fail(t, EX_TEMPFAIL, "it has not ended after %llu s; `postern status` tells more",
+			(unsigned long long)(wait_ms / 1000));
 	return 0;
 }
 

@@ -17,10 +17,7 @@ static bool has_filter(const struct queue_options *o)
 	return o->sender || o->recipient || o->domain || o->status || o->older || o->younger;
 }
 
-static bool put(const char *value, char *dst, size_t size)
-{
-	return !value || sv_copy(sv_of(value), dst, size);
-}
+static bool put(const char *value, char *dst, size_t size) { return !value || sv_copy(sv_of(value), dst, size); }
 
 static int make_filter(const struct tool *t, const struct queue_options *o, unsigned op, struct queue_filter *f)
 {
@@ -40,7 +37,8 @@ static int make_filter(const struct tool *t, const struct queue_options *o, unsi
 }
 
 /* Once for every id, or once for the filter. */
-static int for_each(struct tool *t, struct queue_filter *f, char **ids, int (*run)(struct tool *t, struct queue_filter *f, void *arg), void *arg)
+static int for_each(struct tool *t, struct queue_filter *f, char **ids,
+	int (*run)(struct tool *t, struct queue_filter *f, void *arg), void *arg)
 {
 	int code = 0;
 	if (!ids[0])
@@ -61,15 +59,9 @@ static int run_act(struct tool *t, struct queue_filter *f, void *arg UNUSED)
 	return queue_act(t, f, f->op == QOP_FLUSH && f->id[0] == '\0');
 }
 
-static int run_list(struct tool *t, struct queue_filter *f, void *arg)
-{
-	return queue_list(t, f, *(const bool *)arg);
-}
+static int run_list(struct tool *t, struct queue_filter *f, void *arg) { return queue_list(t, f, *(const bool *)arg); }
 
-static int run_show(struct tool *t, struct queue_filter *f, void *arg)
-{
-	return queue_show(t, f, *(const enum show_part *)arg);
-}
+static int run_show(struct tool *t, struct queue_filter *f, void *arg) { return queue_show(t, f, *(const enum show_part *)arg); }
 
 static const struct queue_act_word {
 	const char *name;
@@ -88,7 +80,11 @@ static const struct queue_act_word {
 static int act(struct tool *t, const struct queue_act_word *w, const struct queue_options *o, int argc, char **ids)
 {
 	struct queue_filter f;
-	enum show_part part = o->json ? SHOW_JSON : o->raw ? SHOW_RAW : o->body ? SHOW_BODY : o->headers ? SHOW_HEADERS : SHOW_SUMMARY;
+	enum show_part part = o->json      ? SHOW_JSON
+			      : o->raw     ? SHOW_RAW
+			      : o->body    ? SHOW_BODY
+			      : o->headers ? SHOW_HEADERS
+					   : SHOW_SUMMARY;
 	bool json = o->json;
 	int code = make_filter(t, o, w->op, &f);
 	if (code != 0)

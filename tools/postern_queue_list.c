@@ -4,7 +4,7 @@
 #include "base/num.h"
 #include "postern.h"
 #include "postern_queue.h"
-#include "table.h"
+#include "grid.h"
 #include "text.h"
 
 #include <jansson.h>
@@ -14,57 +14,56 @@
 #define CHUNK (64 * 1024)
 
 struct listing {
-	struct table table;
+	struct grid grid;
 	bool json;
 	uint64_t now, messages, bytes;
 };
 
-static enum table_style status_style(const char *status)
+static enum grid_style status_style(const char *status)
 {
 	static const struct {
 		const char *word;
-		enum table_style style;
-	} styles[] = { { "active", TABLE_GOOD }, { "new", TABLE_GOOD }, { "deferred", TABLE_WARN }, { "hold", TABLE_WARN }, { "corrupt", TABLE_BAD } };
+		enum grid_style style;
+	} styles[] = { { "active", GRID_GOOD }, { "new", GRID_GOOD }, { "deferred", GRID_WARN }, { "hold", GRID_WARN },
+		{ "corrupt", GRID_BAD } };
 	for (size_t i = 0; i < COUNT(styles); i++)
 		if (strcmp(status, styles[i].word) == 0)
 			return styles[i].style;
-	return TABLE_PLAIN;
+	return GRID_PLAIN;
 }
 
 /* Times of a listing are relative: what matters is how long ago and how long yet. */
-static const char *age(uint64_t now, uint64_t at, char dst[NUM_TEXT_MAX])
-{
-	return num_human_secs(now > at ? now - at : 0, dst);
-}
+static const char *age(uint64_t now, uint64_t at, char dst[NUM_TEXT_MAX]) { return num_human_secs(now > at ? now - at : 0, dst); }
 
-static void put_due(struct table *t, const struct queue_entry *q, uint64_t now)
+static void put_due(struct grid *t, const struct queue_entry *q, uint64_t now)
 {
 	char text[NUM_TEXT_MAX];
 	if (q->due == 0)
-		table_cell(t, TABLE_DIM, "-");
+		grid_cell(t, GRID_DIM, "-");
 	else if (q->due <= now)
-		table_cell(t, TABLE_PLAIN, "now");
+		grid_cell(t, GRID_PLAIN, "now");
 	else
-		table_cell(t, TABLE_PLAIN, "in %s", num_human_secs(q->due - now, text));
+		grid_cell(t, GRID_PLAIN, "in %s", num_human_secs(q->due - now, text));
 }
 
 static void put_row(struct listing *l, const struct queue_item *item)
 {
 	const struct queue_entry *q = item->entry;
 	char text[NUM_TEXT_MAX];
-	struct table *t = &l->table;
-	table_cell(t, TABLE_BOLD, "%s", q->id);
-	table_cell(t, status_style(q->status), "%s%s%s", q->status, q->pending[0] != '\0' ? ", to " : "", q->pending);
-	table_cell(t, TABLE_PLAIN, "%s", num_human_size(q->size, text));
-	table_cell(t, TABLE_PLAIN, "%s", age(l->now, q->arrived, text));
+	struct grid *t = &l->grid;
+	grid_cell(t, GRID_BOLD, "%s", q->id);
+	grid_cell(t, status_style(q->status), "%s%s%s", q->status, q->pending[0] != '\0' ? ", to " : "", q->pending);
+	grid_cell(t, GRID_PLAIN, "%s", num_human_size(q->size, text));
+	grid_cell(t, GRID_PLAIN, "%s", age(l->now, q->arrived, text));
 	put_due(t, q, l->now);
-	table_cell(t, TABLE_PLAIN, "%llu", (unsigned long long)q->tries);
-	table_cell(t, TABLE_PLAIN, "%s", q->sender[0] != '\0' ? q->sender : "<>");
+	grid_cell(t, GRID_PLAIN, "%llu", (unsigned long long)q->tries);
+	grid_cell(t, GRID_PLAIN, "%s", q->sender[0] != '\0' ? q->sender : "<>");
 	if (q->recipients > 1)
-		table_cell(t, TABLE_PLAIN, "%s (+%llu)", item->n_rcpts > 0 ? item->rcpts[0].rcpt : "?", (unsigned long long)q->recipients - 1);
+		grid_cell(t, GRID_PLAIN, "%s (+%llu)", item->n_rcpts > 0 ? item->rcpts[0].rcpt : "?",
+			(unsigned long long)q->recipients - 1);
 	else
-		table_cell(t, TABLE_PLAIN, "%s", item->n_rcpts > 0 ? item->rcpts[0].rcpt : "-");
-	table_cell(t, TABLE_DIM, "%s", q->reason);
+		grid_cell(t, GRID_PLAIN, "%s", item->n_rcpts > 0 ? item->rcpts[0].rcpt : "-");
+	grid_cell(t, GRID_DIM, "%s", q->reason);
 }
 
 /* Text as a peer gave it may not be UTF-8: JSON must be. */
@@ -86,9 +85,9 @@ static json_t *item_json(const struct queue_item *item)
 		json_array_append_new(rcpts, r);
 	}
 	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:I, s:o, s:s, s:o}", "id", q->id, "status", q->status, "size",
-		(json_int_t)q->size, "arrived", (json_int_t)q->arrived, "due", (json_int_t)q->due, "tries", (json_int_t)q->tries, "sender",
-		json_text(q->sender), "recipient_count", (json_int_t)q->recipients, "recipients", rcpts, "pending", q->pending, "reason",
-		json_text(q->reason));
+		(json_int_t)q->size, "arrived", (json_int_t)q->arrived, "due", (json_int_t)q->due, "tries", (json_int_t)q->tries,
+		"sender", json_text(q->sender), "recipient_count", (json_int_t)q->recipients, "recipients", rcpts, "pending",
+		q->pending, "reason", json_text(q->reason));
 }
 
 static void list_item(const struct queue_item *item, void *arg)
@@ -104,18 +103,18 @@ static void list_item(const struct queue_item *item, void *arg)
 
 int queue_list(struct tool *t, const struct queue_filter *f, bool json)
 {
-	static const struct table_col cols[] = { { "ID", false }, { "STATUS", false }, { "SIZE", true }, { "AGE", true }, { "NEXT", true },
-		{ "TRIES", true }, { "SENDER", false }, { "RECIPIENT", false }, { "REASON", false } };
+	static const struct grid_col cols[] = { { "ID", false }, { "STATUS", false }, { "SIZE", true }, { "AGE", true },
+		{ "NEXT", true }, { "TRIES", true }, { "SENDER", false }, { "RECIPIENT", false }, { "REASON", false } };
 	struct listing l = { .json = json, .now = clock_real_secs() };
 	struct queue_visit v = { .item = list_item, .arg = &l };
 	struct queue_done d = { 0 };
 	char size[NUM_TEXT_MAX];
-	table_init(&l.table, cols, COUNT(cols));
+	grid_init(&l.grid, cols, COUNT(cols));
 	int code = queue_ask(t, f, &v, &d);
-	table_end(&l.table);
+	grid_end(&l.grid);
 	if (code == 0 && l.messages == 0 && f->id[0] != '\0')
 		return tool_fail(t, 1, "there is no message %s", f->id);
-	if (code == 0 && l.table.terminal && !json)
+	if (code == 0 && l.grid.terminal && !json)
 		printf(l.messages > 0 ? "%llu message%s, %s\n" : "the queue is empty\n", (unsigned long long)l.messages,
 			l.messages == 1 ? "" : "s", num_human_size(l.bytes, size));
 	return code;
@@ -133,12 +132,12 @@ static void print_field(const char *name, const char *fmt, ...) PRINTF_LIKE(2, 3
 static void print_field(const char *name, const char *fmt, ...)
 {
 	char raw[TEXT_LINE_MAX], clean[TEXT_LINE_MAX];
-	bool colour = table_colour();
+	bool colour = grid_colour();
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(raw, sizeof raw, fmt, ap);
 	va_end(ap);
-	printf("%s%-10s%s %s\n", table_paint(TABLE_BOLD, colour), name, table_unpaint(colour), text_clean(raw, clean));
+	printf("%s%-10s%s %s\n", grid_paint(GRID_BOLD, colour), name, grid_unpaint(colour), text_clean(raw, clean));
 }
 
 static void print_envelope(const struct queue_item *item)
@@ -149,11 +148,13 @@ static void print_envelope(const struct queue_item *item)
 	print_field("Status", "%s%s%s", q->status, q->pending[0] != '\0' ? ", to " : "", q->pending);
 	print_field("Size", "%s (%llu bytes)", num_human_size(q->size, size), (unsigned long long)q->size);
 	print_field("Arrived", "%s", text_date(q->arrived, date));
-	print_field("Attempts", "%llu, next %s", (unsigned long long)q->tries, q->due > 0 ? text_date(q->due, date) : "not planned");
+	print_field(
+		"Attempts", "%llu, next %s", (unsigned long long)q->tries, q->due > 0 ? text_date(q->due, date) : "not planned");
 	print_field("Sender", "%s", q->sender[0] != '\0' ? q->sender : "<>");
 	for (size_t i = 0; i < item->n_rcpts; i++) {
 		const struct queue_entry_rcpt *r = &item->rcpts[i];
-		print_field("Recipient", "%s%s%s%s", r->rcpt, r->orig[0] != '\0' ? " (was " : "", r->orig, r->orig[0] != '\0' ? ")" : "");
+		print_field("Recipient", "%s%s%s%s", r->rcpt, r->orig[0] != '\0' ? " (was " : "", r->orig,
+			r->orig[0] != '\0' ? ")" : "");
 	}
 	if (item->n_rcpts < q->recipients)
 		print_field("", "and %llu more", (unsigned long long)(q->recipients - item->n_rcpts));

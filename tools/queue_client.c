@@ -97,7 +97,7 @@ int queue_ask(const struct tool *t, const struct queue_filter *f, const struct q
 	if (!ok)
 		code = tool_unreachable(t, "queue-mgr", &e);
 	else if (!s.done.ok)
-		code = tool_fail(t, EX_UNAVAILABLE, "%s", s.done.text[0] != '\0' ? s.done.text : "queue-mgr refuses");
+		code = tool_fail(t, 1, "%s", s.done.text[0] != '\0' ? s.done.text : "queue-mgr refuses");
 	else
 		*ret_done = s.done;
 	ipc_packet_free(&p);
@@ -109,8 +109,11 @@ int queue_ask(const struct tool *t, const struct queue_filter *f, const struct q
 /* --- acts --- */
 int queue_act(const struct tool *t, const struct queue_filter *f, bool none_is_fine)
 {
-	static const char *const done_words[QOP_COUNT] = { [QOP_HOLD] = "held", [QOP_RELEASE] = "released", [QOP_REQUEUE] = "requeued",
-		[QOP_DELETE] = "deleted", [QOP_FLUSH] = "due now" };
+	static const char *const done_words[QOP_COUNT] = { [QOP_HOLD] = "held",
+		[QOP_RELEASE] = "released",
+		[QOP_REQUEUE] = "requeued",
+		[QOP_DELETE] = "deleted",
+		[QOP_FLUSH] = "due now" };
 	struct queue_visit v = { 0 };
 	struct queue_done d;
 	int code = queue_ask(t, f, &v, &d);
@@ -162,6 +165,7 @@ int queue_print_mailq(const struct tool *t)
 	if (code == 0 && m.messages == 0)
 		printf("Mail queue is empty\n");
 	else if (code == 0)
-		printf("-- %llu message%s, %s\n", (unsigned long long)m.messages, m.messages == 1 ? "" : "s", num_human_size(m.bytes, size));
+		printf("-- %llu message%s, %s\n", (unsigned long long)m.messages, m.messages == 1 ? "" : "s",
+			num_human_size(m.bytes, size));
 	return code;
 }

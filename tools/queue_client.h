@@ -11,15 +11,15 @@ struct queue_item { /* one message as listed */
 	size_t n_rcpts; /* fewer than entry->recipients when there are very many */
 };
 struct queue_visit {
-	void (*item)(const struct queue_item *item, void *arg);           /* may be NULL */
-	void (*content)(const struct queue_content *content, void *arg);  /* may be NULL; the descriptor is closed afterwards */
+	void (*item)(const struct queue_item *item, void *arg);          /* may be NULL */
+	void (*content)(const struct queue_content *content, void *arg); /* may be NULL; the descriptor is closed afterwards */
 	void *arg;
 };
 /* Sends one request and visits what comes; *ret_done is queue-mgr's last word. 0, or an exit code after saying why. */
 int queue_ask(const struct tool *t, const struct queue_filter *f, const struct queue_visit *v, struct queue_done *ret_done);
 
-/* hold, release, requeue, delete, flush: asks, and prints what was done ("2 messages released"). Exit code 1 when nothing matched, unless
- * none_is_fine. */
+/* hold, release, requeue, delete, flush: asks, and prints what was done ("2 messages released"). Exit code 1 when nothing matched,
+ * unless none_is_fine. */
 int queue_act(const struct tool *t, const struct queue_filter *f, bool none_is_fine);
 
 /* mailq: the classic listing. */

@@ -16,7 +16,7 @@ struct job {
 	char from[MADDR_TEXT_MAX + 1];   /* for a missing From */
 	char message_id[400];
 	struct recipients to;
-	struct spool spool;
+	struct draft draft;
 	struct buf head;
 	size_t body;
 };
@@ -97,7 +97,7 @@ static bool read_head(struct job *j, struct err *e)
 	snprintf(j->message_id, sizeof j->message_id, "<%llx.%016llx@%s>", (unsigned long long)now, (unsigned long long)rnd_u64(),
 		j->t->cfg->global.hostname);
 	struct header_wants w = { j->o->from_header, j->from, buf_str(&name), j->message_id, now };
-	bool ok = fd_pread(j->spool.fd, text, HEADER_MAX, 0, &n, e);
+	bool ok = fd_pread(j->draft.fd, text, HEADER_MAX, 0, &n, e);
 	msg = (struct sv){ text, n };
 	ok = ok && header_rewrite(msg, &w, &j->to, &j->head, &j->body, e);
 	if (ok && j->body == n && n == HEADER_MAX)
@@ -126,24 +126,30 @@ static int send_message(struct job *j)
 		return code;
 	if (!find_sender(j, &e))
 		return tool_fail(j->t, EX_USAGE, "%s", e.text);
-	if (!spool_message(STDIN_FILENO, !j->o->dot_is_text, j->t->cfg->global.message_max_size, &j->spool, &e))
+	if (!draft_read(STDIN_FILENO, !j->o->dot_is_text, j->t->cfg->global.message_max_size, &j->draft, &e))
 		return tool_fail(j->t, e.kind == ERR_LIMIT ? EX_DATAERR : EX_TEMPFAIL, "%s", e.text);
 	if (!read_head(j, &e))
 		return tool_fail(j->t, EX_DATAERR, "%s", e.text);
 	if (j->to.list.len == 0)
 		return tool_fail(j->t, EX_DATAERR, "no recipients: neither arguments nor To, Cc or Bcc name any");
-	struct submission s = { .tool = j->t, .sender = j->sender, .to = &j->to, .head = buf_sv(&j->head), .spool = &j->spool, .body = j->body,
-		.verbose = j->o->verbose, .quiet = j->o->quiet };
+	struct submission s = { .tool = j->t,
+		.sender = j->sender,
+		.to = &j->to,
+		.head = buf_sv(&j->head),
+		.draft = &j->draft,
+		.body = j->body,
+		.verbose = j->o->verbose,
+		.quiet = j->o->quiet };
 	return submit(&s);
 }
 
 static int deliver(struct tool *t, const struct sendmail_options *o)
 {
-	struct job j = { .t = t, .o = o, .spool.fd = -1, .head = BUF_INIT(HEADER_MAX + 4096) };
+	struct job j = { .t = t, .o = o, .draft.fd = -1, .head = BUF_INIT(HEADER_MAX + 4096) };
 	recipients_init(&j.to);
 	int code = send_message(&j);
 	recipients_free(&j.to);
-	spool_close(&j.spool);
+	draft_close(&j.draft);
 	buf_free(&j.head);
 	return code;
 }
@@ -169,12 +175,18 @@ static int flush(struct tool *t, const struct sendmail_options *o)
 static int run(struct tool *t, const struct sendmail_options *o)
 {
 	switch (o->mode) {
-	case SENDMAIL_DELIVER: return deliver(t, o);
-	case SENDMAIL_SMTP: return relay_smtp(t);
-	case SENDMAIL_LIST: return queue_print_mailq(t);
-	case SENDMAIL_ALIASES: return rebuild_aliases(t);
-	case SENDMAIL_FLUSH: return flush(t, o);
-	case SENDMAIL_NOTHING: return 0; /* the queue is run by itself */
+	case SENDMAIL_DELIVER:
+		return deliver(t, o);
+	case SENDMAIL_SMTP:
+		return relay_smtp(t);
+	case SENDMAIL_LIST:
+		return queue_print_mailq(t);
+	case SENDMAIL_ALIASES:
+		return rebuild_aliases(t);
+	case SENDMAIL_FLUSH:
+		return flush(t, o);
+	case SENDMAIL_NOTHING:
+		return 0; /* the queue is run by itself */
 	}
 	return EX_SOFTWARE;
 }

@@ -43,8 +43,9 @@ static bool append(const struct submission *s, const struct vec *unsent, int fd,
 	put_separator(s, unsent, &out);
 	buf_putsv(&out, s->head);
 	bool ok = buf_ok(&out) || err_set(e, ERR_LIMIT, "too many recipients to name");
-	ok = ok && fd_write_all(fd, out.data, out.len, e) && fd_copy(s->spool->fd, (off_t)s->body, s->spool->size - s->body, fd, e) &&
-		fd_write_all(fd, "\n\n", 2, e) && fd_sync(fd, e);
+	ok = ok && fd_write_all(fd, out.data, out.len, e) &&
+	     fd_copy(s->draft->fd, (off_t)s->body, s->draft->size - s->body, fd, e) && fd_write_all(fd, "\n\n", 2, e) &&
+	     fd_sync(fd, e);
 	buf_free(&out);
 	return ok;
 }

@@ -26,10 +26,7 @@ void recipients_free(struct recipients *r)
 	hmap_free(r->seen, NULL);
 }
 
-const char *recipients_at(const struct recipients *r, size_t i)
-{
-	return vec_at(&r->list, i);
-}
+const char *recipients_at(const struct recipients *r, size_t i) { return vec_at(&r->list, i); }
 
 static bool add_one(struct recipients *r, struct sv text, struct err *e)
 {
@@ -151,8 +148,8 @@ static void add_missing(struct sv header, const struct header_wants *w, struct b
 		buf_putf(out, "Message-ID: %s\n", w->message_id);
 }
 
-bool header_rewrite(struct sv msg, const struct header_wants *w, struct recipients *r, struct buf *ret_head, size_t *ret_body,
-	struct err *e)
+bool header_rewrite(
+	struct sv msg, const struct header_wants *w, struct recipients *r, struct buf *ret_head, size_t *ret_body, struct err *e)
 {
 	size_t start = mbox_line(msg), at = 0;
 	struct sv header = sv_skip(msg, start);

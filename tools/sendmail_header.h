@@ -29,8 +29,8 @@ struct header_wants {
 };
 #define HEADER_MAX (1024 * 1024)
 /* msg: the message, or at least its whole header (LF line ends). ret_head: the new header with its empty line; *ret_body: where the
- * body begins in msg. Bcc, Resent-Bcc and Return-Path are removed, as is a first line `From ...` (mbox). Resent-* recipients replace
- * the others when there are any (RFC 5322 3.6.6). */
+ * body begins in msg. Bcc, Resent-Bcc and Return-Path are removed, as is a first line `From ...` (mbox). Resent-* recipients
+ * replace the others when there are any (RFC 5322 3.6.6). */
 bool header_rewrite(struct sv msg, const struct header_wants *w, struct recipients *r, struct buf *ret_head, size_t *ret_body,
 	struct err *e) MUST_CHECK;
 /* A display name as it may stand in front of an address (RFC 5322 3.2.5, RFC 2047). */

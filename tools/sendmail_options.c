@@ -13,10 +13,7 @@ struct walk {
 	struct err *e;
 };
 
-static bool usage(struct walk *w, const char *what, const char *arg)
-{
-	return err_set(w->e, ERR_PERM, "%s%s", what, arg);
-}
+static bool usage(struct walk *w, const char *what, const char *arg) { return err_set(w->e, ERR_PERM, "%s%s", what, arg); }
 
 static bool one_of(struct sv s, const char *const *words)
 {
@@ -57,11 +54,19 @@ static bool set_queue(struct walk *w, const char *value)
 	uint64_t secs;
 	w->o.mode = SENDMAIL_FLUSH;
 	switch (value[0]) {
-	case '\0': return true;
-	case 'I': w->o.flush_id = value + 1; return true;
-	case 'R': w->o.flush_rcpt = value + 1; return true;
-	case 'S': w->o.flush_sender = value + 1; return true;
-	default: break;
+	case '\0':
+		return true;
+	case 'I':
+		w->o.flush_id = value + 1;
+		return true;
+	case 'R':
+		w->o.flush_rcpt = value + 1;
+		return true;
+	case 'S':
+		w->o.flush_sender = value + 1;
+		return true;
+	default:
+		break;
 	}
 	if (!num_secs(sv_of(value), 0, UINT32_MAX, &secs))
 		return usage(w, "not a time or a kind of queue run: -q", value);
@@ -95,19 +100,36 @@ static bool check_word(struct walk *w, char letter, const char *value)
 static bool set_value(struct walk *w, char letter, const char *value)
 {
 	switch (letter) {
-	case 'b': return set_mode(w, value);
-	case 'q': return set_queue(w, value);
-	case 'N': return check_notify(w, value);
+	case 'b':
+		return set_mode(w, value);
+	case 'q':
+		return set_queue(w, value);
+	case 'N':
+		return check_notify(w, value);
 	case 'R':
-	case 'B': return check_word(w, letter, value);
-	case 'C': w->o.conf = value; break;
-	case 'F': w->o.full_name = value; break;
+	case 'B':
+		return check_word(w, letter, value);
+	case 'C':
+		w->o.conf = value;
+		break;
+	case 'F':
+		w->o.full_name = value;
+		break;
 	case 'f':
-	case 'r': w->o.sender = value; break;
-	case 'o': set_old_option(w, value); break;
-	case 'e': w->o.quiet = value[0] == 'q'; break;
-	case 'O': w->o.dot_is_text = w->o.dot_is_text || sv_istarts(sv_of(value), SV("IgnoreDots")); break;
-	default: break; /* A D L V X d h p: no meaning here */
+	case 'r':
+		w->o.sender = value;
+		break;
+	case 'o':
+		set_old_option(w, value);
+		break;
+	case 'e':
+		w->o.quiet = value[0] == 'q';
+		break;
+	case 'O':
+		w->o.dot_is_text = w->o.dot_is_text || sv_istarts(sv_of(value), SV("IgnoreDots"));
+		break;
+	default:
+		break; /* A D L V X d h p: no meaning here */
 	}
 	return true;
 }

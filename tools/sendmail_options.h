@@ -16,15 +16,15 @@ enum sendmail_mode {
 
 struct sendmail_options {
 	enum sendmail_mode mode;
-	bool from_header;        /* -t */
-	bool dot_is_text;        /* -i, -oi */
-	bool verbose;            /* -v */
-	bool quiet;              /* -oeq */
-	const char *conf;        /* -C; NULL: the default */
-	const char *sender;      /* -f, -r; NULL: the caller */
-	const char *full_name;   /* -F; NULL: the caller's */
+	bool from_header;                                 /* -t */
+	bool dot_is_text;                                 /* -i, -oi */
+	bool verbose;                                     /* -v */
+	bool quiet;                                       /* -oeq */
+	const char *conf;                                 /* -C; NULL: the default */
+	const char *sender;                               /* -f, -r; NULL: the caller */
+	const char *full_name;                            /* -F; NULL: the caller's */
 	const char *flush_id, *flush_rcpt, *flush_sender; /* -qI, -qR, -qS; NULL: all */
-	char **recipients;       /* NULL-terminated */
+	char **recipients;                                /* NULL-terminated */
 };
 
 /* argv[0] chooses mailq and newaliases. e: what is wrong, for EX_USAGE. */

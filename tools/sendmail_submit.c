@@ -86,10 +86,7 @@ static void not_sent(struct talk *k, const char *rcpt, int code)
 		k->code = code;
 }
 
-static int exit_code(const struct smtp_answer *a, int when_permanent)
-{
-	return a->code >= 500 ? when_permanent : EX_TEMPFAIL;
-}
+static int exit_code(const struct smtp_answer *a, int when_permanent) { return a->code >= 500 ? when_permanent : EX_TEMPFAIL; }
 
 /* --- one transaction --- */
 static bool say_mail(struct talk *k, struct smtp_answer *a, struct err *e)
@@ -98,8 +95,8 @@ static bool say_mail(struct talk *k, struct smtp_answer *a, struct err *e)
 	struct buf line = BUF_INIT(1000);
 	buf_putf(&line, "MAIL FROM:<%s>", s->sender);
 	if (k->caps & SMTP_CAP_SIZE)
-		buf_putf(&line, " SIZE=%llu", (unsigned long long)(s->head.n + s->spool->size - s->body));
-	if ((k->caps & SMTP_CAP_8BITMIME) && (s->spool->eight_bit || !sv_is_ascii(s->head)))
+		buf_putf(&line, " SIZE=%llu", (unsigned long long)(s->head.n + s->draft->size - s->body));
+	if ((k->caps & SMTP_CAP_8BITMIME) && (s->draft->eight_bit || !sv_is_ascii(s->head)))
 		buf_puts(&line, " BODY=8BITMIME");
 	if ((k->caps & SMTP_CAP_SMTPUTF8) && k->utf8)
 		buf_puts(&line, " SMTPUTF8");
@@ -123,9 +120,10 @@ static bool send_text(struct talk *k, struct err *e)
 	struct smtp_stuff st = { 0 };
 	char *chunk = mem_new(BODY_CHUNK);
 	bool ok = put_stuffed(k, &st, s->head, &out, e);
-	for (uint64_t at = s->body; ok && at < s->spool->size;) {
+	for (uint64_t at = s->body; ok && at < s->draft->size;) {
 		size_t n = 0;
-		ok = fd_pread(s->spool->fd, chunk, BODY_CHUNK, (off_t)at, &n, e) && put_stuffed(k, &st, (struct sv){ chunk, n }, &out, e);
+		ok = fd_pread(s->draft->fd, chunk, BODY_CHUNK, (off_t)at, &n, e) &&
+		     put_stuffed(k, &st, (struct sv){ chunk, n }, &out, e);
 		at += n;
 		if (n == 0)
 			break;
@@ -218,8 +216,8 @@ int submit(const struct submission *s)
 	if (k.code != 0 && !dead_letter(s, &k.unsent, path, sizeof path, &e))
 		tool_say(s->tool, "the message could not be saved either: %s", e.text);
 	else if (k.code != 0 && !s->quiet)
-		tool_say(s->tool, "the message was not sent to %zu of %zu recipient%s; it is saved in %s", k.unsent.len, s->to->list.len,
-			s->to->list.len == 1 ? "" : "s", path);
+		tool_say(s->tool, "the message was not sent to %zu of %zu recipient%s; it is saved in %s", k.unsent.len,
+			s->to->list.len, s->to->list.len == 1 ? "" : "s", path);
 	if (k.c.fd >= 0)
 		conn_close(&k.c);
 	vec_free(&k.unsent);

@@ -3,21 +3,21 @@
 #define SENDMAIL_SUBMIT_H
 
 #include "sendmail_header.h"
-#include "sendmail_spool.h"
+#include "sendmail_draft.h"
 #include "tool.h"
 
 struct submission {
 	const struct tool *tool;
-	const char *sender;          /* envelope; "" for the null sender */
+	const char *sender; /* envelope; "" for the null sender */
 	const struct recipients *to;
-	struct sv head;              /* with its empty line */
-	const struct spool *spool;
-	uint64_t body;               /* where the body begins in the spool */
+	struct sv head; /* with its empty line */
+	const struct draft *draft;
+	uint64_t body; /* where the body begins in the draft */
 	bool verbose, quiet;
 };
 
-/* 0 when all recipients were taken; else an exit code of sysexits(3), after the reasons were printed and what was not sent was saved
- * in dead.letter. */
+/* 0 when all recipients were taken; else an exit code of sysexits(3), after the reasons were printed and what was not sent was
+ * saved in dead.letter. */
 int submit(const struct submission *s);
 
 /* Connects to the submit socket, waiting for a system that is just starting. hello: also wait for its greeting. */

@@ -98,16 +98,15 @@ bool tool_connect(const struct tool *t, const char *endpoint, int type, uint64_t
 	return ok;
 }
 
-bool tool_is_down(const struct err *e)
-{
-	return e->sys == ENOENT || e->sys == ECONNREFUSED || e->sys == ENOTDIR;
-}
+bool tool_is_down(const struct err *e) { return e->sys == ENOENT || e->sys == ECONNREFUSED || e->sys == ENOTDIR; }
 
 int tool_unreachable(const struct tool *t, const char *what, const struct err *e)
 {
 	if (tool_is_down(e))
-		return tool_fail(t, EX_UNAVAILABLE, "Postern is not running: %s does not answer (%s)", what, t->cfg->global.runtime_directory);
+		return tool_fail(t, EX_UNAVAILABLE, "Postern is not running: %s does not answer (%s)", what,
+			t->cfg->global.runtime_directory);
 	if (e->sys == EACCES || e->sys == EPERM)
-		return tool_fail(t, EX_NOPERM, "%s may be used by root and members of the group %s", what, t->cfg->global.admin_group);
+		return tool_fail(
+			t, EX_NOPERM, "%s may be used by root and members of the group %s", what, t->cfg->global.admin_group);
 	return tool_fail(t, EX_TEMPFAIL, "%s: %s", what, e->text);
 }

@@ -5,11 +5,11 @@
 #include "config/cfg.h"
 
 struct tool {
-	const char *name;     /* "postern queue": in front of every message */
-	const char *conf;     /* path of the configuration */
-	bool conf_named;      /* by the user: then it must be readable */
-	struct cfg *cfg;      /* tool_load() */
-	struct vec faults;    /* of struct cfg_fault */
+	const char *name;  /* "postern queue": in front of every message */
+	const char *conf;  /* path of the configuration */
+	bool conf_named;   /* by the user: then it must be readable */
+	struct cfg *cfg;   /* tool_load() */
+	struct vec faults; /* of struct cfg_fault */
 };
 
 void tool_init(struct tool *t, const char *name);

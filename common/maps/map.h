@@ -38,4 +38,13 @@ bool map_compile_bdb(const char *source_path, enum map_form form, const char *pa
 enum alias_kind { ALIAS_ADDRESS, ALIAS_COMMAND, ALIAS_FILE, ALIAS_INCLUDE };
 bool map_alias_items(struct sv value, bool (*on)(enum alias_kind kind, struct sv item, void *arg), void *arg, struct err *e) MUST_CHECK;
 
+/* A value of virtual_mailboxes: `path [uid:gid]`. The path is relative, without "." and "..". */
+#define MAP_MAILBOX_PATH_MAX 1024
+struct map_mailbox {
+	char path[MAP_MAILBOX_PATH_MAX + 1];
+	bool owned; /* uid and gid are named */
+	uint64_t uid, gid;
+};
+bool map_mailbox_value(struct sv value, struct map_mailbox *ret, struct err *e) MUST_CHECK;
+
 #endif

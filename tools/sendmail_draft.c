@@ -1,5 +1,5 @@
 /* The message from standard input. */
-#include "sendmail_spool.h"
+#include "sendmail_draft.h"
 
 #include "base/fd.h"
 
@@ -72,7 +72,7 @@ static int open_unnamed(struct err *e)
 	return fd_memfd("sendmail", e); /* better than to refuse */
 }
 
-static bool pass_on(struct spool *s, struct buf *out, uint64_t max, struct err *e)
+static bool pass_on(struct draft *s, struct buf *out, uint64_t max, struct err *e)
 {
 	s->size += out->len;
 	if (s->size > max)
@@ -82,7 +82,7 @@ static bool pass_on(struct spool *s, struct buf *out, uint64_t max, struct err *
 	return ok;
 }
 
-static bool copy_input(int in, struct line_filter *f, uint64_t max, struct spool *s, struct err *e)
+static bool copy_input(int in, struct line_filter *f, uint64_t max, struct draft *s, struct err *e)
 {
 	struct buf out = BUF_INIT(2 * CHUNK);
 	char *chunk = mem_new(CHUNK);
@@ -106,10 +106,10 @@ static bool copy_input(int in, struct line_filter *f, uint64_t max, struct spool
 	return ok;
 }
 
-bool spool_message(int in, bool dot_ends, uint64_t max, struct spool *ret, struct err *e)
+bool draft_read(int in, bool dot_ends, uint64_t max, struct draft *ret, struct err *e)
 {
 	struct line_filter f = { .dot_ends = dot_ends };
-	struct spool s = { .fd = open_unnamed(e) };
+	struct draft s = { .fd = open_unnamed(e) };
 	if (s.fd < 0)
 		return false;
 	if (!copy_input(in, &f, max, &s, e)) {
@@ -121,7 +121,4 @@ bool spool_message(int in, bool dot_ends, uint64_t max, struct spool *ret, struc
 	return true;
 }
 
-void spool_close(struct spool *s)
-{
-	fd_close(&s->fd);
-}
+void draft_close(struct draft *s) { fd_close(&s->fd); }
