@@ -135,8 +135,8 @@ int cmd_queue(struct tool *t, int argc, char **argv)
 		{ "younger", 0, OPT_SECS, &o.younger, "AGE", "at most so old" },
 		{ "all", 0, OPT_FLAG, &o.all, NULL, "every message (delete and hold ask for it)" },
 		{ "json", 0, OPT_FLAG, &o.json, NULL, "list, show: one JSON object per line" },
-		{ "headers", 0, OPT_FLAG, &o.headers, NULL, "show: the message's header alone" },
-		{ "body", 0, OPT_FLAG, &o.body, NULL, "show: the message's text alone" },
+		{ "headers", 0, OPT_FLAG, &o.headers, NULL, "show: the header alone, without the envelope" },
+		{ "body", 0, OPT_FLAG, &o.body, NULL, "show: the text too" },
 		{ "raw", 0, OPT_FLAG, &o.raw, NULL, "show: the message, byte for byte" },
 		OPT_END,
 	};

@@ -4,6 +4,7 @@
 
 #include "queue_client.h"
 
+/* Summary: envelope and header. Body: with the text too. Headers: the header alone. Raw: the message as it is. */
 enum show_part { SHOW_SUMMARY, SHOW_HEADERS, SHOW_BODY, SHOW_RAW, SHOW_JSON };
 
 /* Both return an exit code. */

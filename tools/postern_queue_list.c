@@ -168,7 +168,7 @@ static void show_item(const struct queue_item *item, void *arg)
 	s->found = true;
 	if (s->part == SHOW_JSON)
 		print_json(item_json(item));
-	else if (s->part == SHOW_SUMMARY)
+	else if (s->part == SHOW_SUMMARY || s->part == SHOW_BODY)
 		print_envelope(item);
 }
 
@@ -212,15 +212,13 @@ static void show_content(const struct queue_content *c, void *arg)
 	struct err e = { 0 };
 	char *head = mem_new(HEADER_SHOWN);
 	size_t n = 0;
-	uint64_t end = c->size, from = c->offset, body;
+	uint64_t end = c->offset + c->size, from = c->offset, body;
 	bool ok = s->part == SHOW_JSON || fd_pread(c->file, head, HEADER_SHOWN, (off_t)c->offset, &n, &e);
-	body = c->offset + header_length((struct sv){ head, (size_t)MIN(n, end - MIN(end, from)) });
+	body = c->offset + header_length((struct sv){ head, (size_t)MIN(n, c->size) });
 	free(head);
-	if (s->part == SHOW_SUMMARY)
+	if (s->part == SHOW_SUMMARY || s->part == SHOW_BODY)
 		putchar('\n');
-	if (s->part == SHOW_BODY)
-		from = body;
-	else if (s->part != SHOW_RAW)
+	if (s->part == SHOW_SUMMARY || s->part == SHOW_HEADERS)
 		end = body;
 	if (ok && s->part != SHOW_JSON)
 		ok = copy_range(s, c->file, from, end, &e);

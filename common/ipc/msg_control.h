@@ -34,6 +34,7 @@ IPC_DECLARE(queue_filter, QUEUE_FILTER);
 	F(T, STR, reason, 400) /* of the last failure, if known */
 #define QUEUE_LIST_RCPTS 1000
 #define QUEUE_ENTRY_RCPT(F, T) F(T, STR, rcpt, ADDRESS_MAX) F(T, STR, orig, ADDRESS_MAX) F(T, U64, status, 255) F(T, U64, class, 255)
+/* The message: `size` bytes from `offset` of the queue file. */
 #define QUEUE_CONTENT(F, T) F(T, U64, offset, (uint64_t)4 << 30) F(T, U64, size, (uint64_t)4 << 30) F(T, FD, file, 0)
 #define QUEUE_DONE(F, T) F(T, U64, ok, 1) F(T, U64, matched, (uint64_t)1 << 40) F(T, U64, pending, (uint64_t)1 << 40) F(T, STR, text, 300)
 IPC_DECLARE(queue_entry, QUEUE_ENTRY);
