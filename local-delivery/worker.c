@@ -131,7 +131,7 @@ void worker_serve(struct svc_ctx *ctx, struct svc_client *client)
 		if (got && ipc_dispatch(rules, &seen, PEER_QUEUE_MGR, PHASE_ANY, &packet, &ch, &e))
 			continue;
 		if (!ch.lost && (got || e.kind != ERR_PEER)) /* not just the end of the channel */
-			LOG_WARN("channel", KV_STR("peer", "queue-mgr"), KV_ERR(&e));
+			LOG_WARN("bad-request", KV_ERR(&e));
 		break;
 	}
 	ipc_packet_free(&packet);

@@ -149,8 +149,15 @@ static bool walk(const struct mbx_user *user, int home, bool make, int *ret_fd, 
 
 bool mbx_open_part(const struct mbx_user *user, int maildir_fd, const char *part, bool make, int *ret_fd, struct err *e)
 {
+	struct stat st;
 	int fd = -1;
 	if (!open_dir(maildir_fd, part, make, &fd, e)) {
+		/* Closed to the user because it is somebody else's: that is the reason to tell. */
+		bool foreign =
+			e && e->sys == EACCES && fstatat(maildir_fd, part, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid != user->uid;
+		if (foreign)
+			err_dsn(e, ERR_TEMP, "4.2.1", "%s belongs to uid %u, not to uid %u", part, (unsigned)st.st_uid,
+				(unsigned)user->uid);
 		err_add(e, "%s/%s", user->home, user->maildir);
 		return false;
 	}

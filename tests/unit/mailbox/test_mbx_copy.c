@@ -113,7 +113,8 @@ static void an_unusable_mailbox_is_named(void)
 {
 	static const struct {
 		const char *part;
-		int kind; /* 'f' FIFO, 'r' regular file, 's' a stranger's (root only), 'o' not to be written into */
+		int kind; /* 'f' FIFO, 'r' regular file, 's' a stranger's, 'p' and private (root only), 'o' not to be written into
+			   */
 		const char *why;
 	} t[] = {
 		{ "Maildir", 'f', "Not a directory" },
@@ -123,19 +124,20 @@ static void an_unusable_mailbox_is_named(void)
 		{ "Maildir", 's', "belongs to uid 65532" },
 		{ "Maildir/tmp", 's', "belongs to uid 65532" },
 		{ "Maildir/new", 's', "belongs to uid 65532" },
+		{ "Maildir/new", 'p', "belongs to uid 65532" },
 		{ "Maildir/tmp", 'o', "Permission denied" },
 	};
 	for (size_t i = 0; i < COUNT(t); i++) {
 		struct place p;
 		place_init(&p);
-		bool skip = !p.root && t[i].kind == 's';
+		bool skip = !p.root && (t[i].kind == 's' || t[i].kind == 'p');
 		if (t[i].kind == 'f' || t[i].kind == 'r')
 			place_clear(p.home_fd, t[i].part);
 		if (t[i].kind == 'f')
 			CU_ASSERT_EQUAL(mkfifoat(p.home_fd, t[i].part, 0600), 0);
 		if (t[i].kind == 'r')
 			put_in(&p, t[i].part, "");
-		if (t[i].kind == 's')
+		if (t[i].kind == 's' || t[i].kind == 'p')
 			place_chown(&p, p.home_fd, t[i].part, PLACE_STRANGER);
 		CU_ASSERT(t[i].kind != 's' || fchmodat(p.home_fd, t[i].part, 0777, 0) == 0);
 		CU_ASSERT(t[i].kind != 'o' || fchmodat(p.home_fd, t[i].part, 0500, 0) == 0);
