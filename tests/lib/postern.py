@@ -189,7 +189,7 @@ class Instance:
     # --- looking -----------------------------------------------------------------------------------------------------------
     def mails(self, maildir=None):
         found = glob.glob(f"{glob.escape(maildir or self.maildir)}/new/*")
-        return sorted(f for f in found)
+        return sorted(found, key=lambda f: (os.stat(f).st_mtime_ns, f))  # names do not sort by arrival: files are lent ahead
 
     def wait_mails(self, n, maildir=None, secs=None):
         until(lambda: len(self.mails(maildir)) >= n, secs)

@@ -25,7 +25,7 @@ def findings(i):
 def gtube(i):
     reply = i.send(msg=message("spam", body=GTUBE + "\n"))
     claim("GTUBE is refused with 550 5.7.1", reply.startswith("550 5.7.1"), reply)
-    claim("and never reached the disk", i.wait_queue_empty() and i.log_lines(r" rejected "))
+    claim("and never reached the disk", i.wait_queue_empty() and i.wait_log(r" rejected "))
     i.restart("spam_action = mark")
     n = len(i.mails())
     i.send(msg=message("spam", body=GTUBE + "\n"))
