@@ -6,7 +6,7 @@
 
 void body_init(struct body *b)
 {
-	*b = (struct body){ .mem = BUF_INIT(BODY_MEMORY_MAX + BODY_PIECE) };
+	*b = (struct body){ .mem = BUF_INIT(BODY_MEMORY_MAX + 1) };
 	smtp_dot_init(&b->dot);
 }
 
@@ -22,15 +22,17 @@ void body_start(struct body *b)
 
 void body_free(struct body *b) { buf_free(&b->mem); }
 
-bool body_full(const struct body *b) { return b->mem.len >= (b->streamed ? BODY_PIECE : BODY_MEMORY_MAX); }
+static size_t mem_max(const struct body *b) { return b->streamed ? BODY_PIECE : BODY_MEMORY_MAX; }
+
+bool body_full(const struct body *b) { return b->mem.len == mem_max(b); }
 
 size_t body_feed(struct body *b, struct sv in)
 {
 	size_t used = 0;
 	while (used < in.n && !b->dot.done && !body_full(b)) {
-		size_t made, room = MIN(in.n - used + 1, BODY_PIECE); /* + 1: a CR held back by the reader */
+		size_t made, room = MIN(in.n - used + 1, mem_max(b) - b->mem.len); /* + 1: a CR held back by the reader */
 		char *to = buf_room(&b->mem, room);
-		BUG_IF(!to); /* mem has a whole piece beyond `full` */
+		BUG_IF(!to);
 		used += smtp_dot_read(&b->dot, sv_skip(in, used), to, room, &made);
 		b->len += made;
 		if (!b->dropping)

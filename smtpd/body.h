@@ -5,8 +5,8 @@
 #include "base/buf.h"
 #include "smtp/smtp.h"
 
-#define BODY_MEMORY_MAX (1024 * 1024) /* longer ones go into the lent file as they come (DESIGN D7) */
-#define BODY_PIECE (256 * 1024)       /* written at once when streaming */
+#define BODY_MEMORY_MAX (1024 * 1024 - 1) /* longer ones go into the lent file as they come (DESIGN D7); - 1: body_put_front() */
+#define BODY_PIECE (256 * 1024)           /* written at once when streaming */
 
 struct body {
 	struct smtp_dot dot;
