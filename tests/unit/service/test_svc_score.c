@@ -1,0 +1,88 @@
+#include "service/score.h"
+#include "tests/unit/unit.h"
+
+static struct addr ip(const char *text)
+{
+	struct addr a = { 0 };
+	CU_ASSERT_TRUE(addr_parse_ip(sv_of(text), &a));
+	return a;
+}
+
+static void slots_are_taken_until_none_is_left(void)
+{
+	struct score *s = score_new(3, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+	for (int i = 0; i < 3; i++)
+		CU_ASSERT_EQUAL(score_take(s), i);
+	CU_ASSERT_EQUAL(score_take(s), -1);
+	score_clear(s, 1);
+	CU_ASSERT_EQUAL(score_take(s), 1);
+	score_free(s);
+}
+
+static void each_state_counts_as_what_it_is(void)
+{
+	static const enum score_state states[] = { SCORE_STARTING, SCORE_IDLE, SCORE_BUSY, SCORE_BUSY, SCORE_LEAVING };
+	struct score *s = score_new(10, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+	for (size_t i = 0; i < COUNT(states); i++)
+		score_set(s, (unsigned)score_take(s), states[i]);
+	struct score_counts n = score_count(s);
+	CU_ASSERT_EQUAL(n.workers, 5);
+	CU_ASSERT_EQUAL(n.idle, 2);
+	CU_ASSERT_EQUAL(n.busy, 2);
+	score_free(s);
+}
+
+static void clients_are_counted_by_address_or_ipv6_network(void)
+{
+	static const struct {
+		const char *marked, *asked;
+		unsigned want;
+	} t[] = {
+		{ "192.0.2.1", "192.0.2.1", 1 },
+		{ "192.0.2.1", "192.0.2.2", 0 },
+		{ "2001:db8::1", "2001:db8::2:3", 1 },
+		{ "2001:db8::1", "2001:db8:0:1::1", 0 },
+		{ "::1", "::1", 1 },
+		{ "0.0.0.1", "::1", 0 },
+		{ "192.0.2.1", "::c000:201", 0 },
+	};
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct score *s = score_new(2, NULL);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+		struct addr marked = ip(t[i].marked), asked = ip(t[i].asked);
+		score_mark(s, 0, &marked);
+		CU_ASSERT_EQUAL(score_marked(s, &asked), t[i].want);
+		score_free(s);
+	}
+}
+
+static void a_cleared_slot_has_no_mark(void)
+{
+	struct score *s = score_new(2, NULL);
+	struct addr a = ip("192.0.2.1"), local = { .family = AF_UNIX };
+	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+	score_mark(s, 0, &a);
+	score_mark(s, 1, &a);
+	CU_ASSERT_EQUAL(score_marked(s, &a), 2);
+	score_mark(s, 1, NULL);
+	CU_ASSERT_EQUAL(score_marked(s, &a), 1);
+	score_clear(s, 0);
+	CU_ASSERT_EQUAL(score_marked(s, &a), 0);
+	score_mark(s, 0, &local);
+	CU_ASSERT_EQUAL(score_marked(s, &local), 0);
+	score_free(s);
+}
+
+void suite_svc_score(void)
+{
+	static const struct unit_case cases[] = {
+		UNIT(slots_are_taken_until_none_is_left),
+		UNIT(each_state_counts_as_what_it_is),
+		UNIT(clients_are_counted_by_address_or_ipv6_network),
+		UNIT(a_cleared_slot_has_no_mark),
+		UNIT_END,
+	};
+	unit_suite("svc_score", cases);
+}
