@@ -41,7 +41,7 @@ struct daemon {
 };
 
 struct prepared { /* what pre_drop leaves for start */
-	bool strict;
+	bool strict, no_journal;
 	gid_t admin_gid;
 };
 
@@ -117,6 +117,7 @@ bool daemon_pre_drop(struct svc_ctx *ctx, struct err *e)
 	if (!probe(&d, e))
 		return false;
 	p->strict = d.strict;
+	p->no_journal = d.no_journal;
 	svc_allow_dir(ctx, d.root, SB_DIR_READ | SB_DIR_WRITE); /* stays open until the sandbox is closed */
 	svc_set_data(ctx, p);
 	return true;
@@ -233,6 +234,7 @@ bool daemon_start(struct svc_ctx *ctx, struct ev_loop *loop, struct err *e)
 	if (q->io == NULL || !spool_dir_open(cfg->global.queue_directory, true, &q->dir, e))
 		return false;
 	q->dir.strict = p->strict;
+	q->dir.no_journal = p->no_journal;
 	if (!init(q, e))
 		return false;
 	svc_set_data(ctx, d);

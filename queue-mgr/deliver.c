@@ -224,6 +224,12 @@ static bool no_writer_left(struct msg *m)
 	return errno == EACCES;
 }
 
+/* Without a journal a power failure could take both names of a file that is being renamed. Who asks for `rename` gets it. */
+static bool may_rename(const struct qmgr *q)
+{
+	return !q->dir.no_journal || q->cfg->local.delivery == CFG_DELIVERY_RENAME;
+}
+
 static void set_text(char *dst, size_t size, const char *text)
 {
 	size_t n = strlen(text);
@@ -242,7 +248,7 @@ static void make_request(const struct qmgr *q, struct rcpt *r, struct deliver_re
 	set_text(req->orig, sizeof(req->orig), r->orig);
 	req->offset = m->offset;
 	req->size = m->size;
-	req->plain = m->plain && no_writer_left(m);
+	req->plain = m->plain && may_rename(q) && no_writer_left(m);
 	req->in_cur = en->where == IN_CUR;
 	index_name(q->index, m->slot, req->name);
 	req->tries = MAX(en->tries, (en->flags & ENTRY_LOOK) != 0 ? 1u : 0u);

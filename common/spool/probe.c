@@ -99,7 +99,7 @@ bool spool_dir_probe(struct spool_dir *d, char *ret_note, size_t note_size, stru
 	if (fs.f_type != EXT4_SUPER_MAGIC || !device_name(d->root, dev, sizeof(dev)))
 		return true;
 	if (!has_journal(dev)) {
-		d->strict = true;
+		d->strict = d->no_journal = true;
 		snprintf(ret_note, note_size, "ext4 on %s has no journal: no promise about accepted mail holds after a power failure", dev);
 		return true;
 	}

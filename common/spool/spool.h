@@ -113,6 +113,7 @@ struct spool_dir {
 	int hold_fd, corrupt_fd;
 	int lock_fd;             /* flocked: one queue-mgr at a time */
 	bool strict;             /* the file system needs an fsync of the directory before a file is lent */
+	bool no_journal;         /* ext4 without one: a rename may lose both names, so deliver by copy (spool_dir_probe) */
 };
 /* Makes what is missing, checks VERSION, owner and modes. */
 bool spool_dir_open(const char *path, bool create, struct spool_dir *ret, struct err *e) MUST_CHECK;
