@@ -230,7 +230,7 @@ static bool vanished(struct qmgr *q, struct msg *m, const struct err *e)
 		return false;
 	if (m->died)
 		LOG_INFO("delivered", KV_QID(m->id.text), KV_STR("to", m->rcpt[0].addr), KV_STR("where", "by an agent that ended before it said so"),
-			KV_STR("dsn", "2.0.0"), KV_U64("renamed", 1));
+			KV_STR("dsn", "2.0.0"), KV_STR("how", "rename"));
 	else
 		LOG_WARN("gone", KV_QID(m->id.text));
 	close_and_forget(q, m);
