@@ -17,11 +17,10 @@
 
 #define USER "postern-spam"
 #define DIR_NAME "spam"
-#define KEEP_MAX (128 * 1024)      /* of the buffer for messages */
-#define REQUEST_WAIT_MS 10000u     /* smtpd connects when it has the request ready */
-#define TRAINING_LOOK_MS 1000u     /* how soon a worker that is to end leaves an idle session */
-#define TRAINING_IDLE_MS 60000u    /* a session holds the database's lock: it may not dawdle */
-#define HAS(trust, letter) ((trust) == (uint64_t)(letter))
+#define KEEP_MAX (128 * 1024)   /* of the buffer for messages */
+#define REQUEST_WAIT_MS 10000u  /* smtpd connects when it has the request ready */
+#define TRAINING_LOOK_MS 1000u  /* how soon a worker that is to end leaves an idle session */
+#define TRAINING_IDLE_MS 60000u /* a session holds the database's lock: it may not dawdle */
 
 struct state {   /* made by the leader; each worker has its copy */
 	int dir; /* state_directory/spam */
@@ -109,7 +108,7 @@ static bool check_message(
 		.now_secs = clock_real_secs() };
 	s->scan.want_tokens = classifier_ready(s, cfg);
 	scan_message(&s->scan, &in);
-	if (!HAS(req->trust, 's'))
+	if (req->trust != 's')
 		findings_forgive_submitted(&s->scan.findings);
 	if (s->scan.want_tokens && bayes_tab_judge(&s->tab, &s->scan.tokens, &probability))
 		findings_add(&s->scan.findings, bayes_rule(probability));
