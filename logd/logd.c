@@ -24,6 +24,7 @@ struct logd {
 	struct ev_loop *loop;
 	struct ev_io listener;
 	struct ev_timer gather, pause;
+	bool gathering; /* `gather` is set */
 	struct channel *channels;
 	uint64_t n_channels, n_own, records;
 	struct sink sink;
@@ -34,12 +35,13 @@ static void flush(struct logd *d)
 {
 	sink_flush(&d->sink);
 	ev_timer_clear(d->loop, &d->gather);
+	d->gathering = false;
 }
 
 static void on_gather(struct ev_timer *t, void *arg)
 {
 	(void)t;
-	sink_flush(&((struct logd *)arg)->sink);
+	flush(arg);
 }
 
 static void channel_close(struct channel *c)
@@ -97,12 +99,14 @@ static void on_record(struct ev_io *io, unsigned events, void *arg)
 {
 	struct channel *c = arg;
 	struct logd *d = c->logd;
-	bool empty, was_empty = sink_empty(&d->sink);
+	bool empty;
 	(void)events;
 	if (!take_records(d, io->fd, TURN_RECORDS, &empty))
 		channel_close(c);
-	if (was_empty && !sink_empty(&d->sink))
+	if (!d->gathering && !sink_empty(&d->sink)) {
+		d->gathering = true;
 		ev_timer_set(d->loop, &d->gather, GATHER_MS);
+	}
 	if (alone(d) && svc_orphaned(d->ctx))
 		finish(d);
 }
@@ -211,7 +215,7 @@ void logd_reopen(struct svc_ctx *ctx)
 {
 	struct logd *d = svc_data(ctx);
 	struct err e;
-	ev_timer_clear(d->loop, &d->gather);
+	flush(d);
 	if (sink_reopen(&d->sink, &e))
 		LOG_INFO("log-reopened");
 	else

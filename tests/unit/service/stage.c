@@ -50,8 +50,10 @@ void stage_start(struct stage *s, const struct svc *svc, const char *conf)
 	*s = (struct stage){ .dir = "/tmp/stage-XXXXXX" };
 	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(s->dir));
 	s->dirfd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	snprintf(s->endpoint, sizeof(s->endpoint), "%s.test", svc->name);
-	CU_ASSERT_TRUE_FATAL(sock_listen_unix(s->dirfd, s->endpoint, SOCK_STREAM, 0600, (uid_t)-1, (gid_t)-1, &s->listener, NULL));
+	bool logd = strcmp(svc->name, "logd") == 0;
+	s->type = logd ? SOCK_SEQPACKET : SOCK_STREAM;
+	snprintf(s->endpoint, sizeof(s->endpoint), "%s.%s", svc->name, logd ? "log" : "test");
+	CU_ASSERT_TRUE_FATAL(sock_listen_unix(s->dirfd, s->endpoint, s->type, 0600, (uid_t)-1, (gid_t)-1, &s->listener, NULL));
 	CU_ASSERT_TRUE_FATAL(sock_pair(SOCK_SEQPACKET, chan, NULL));
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* workers whose leader is killed become ours to see */
 	fflush(NULL);
@@ -83,7 +85,7 @@ struct leader_load stage_load(struct stage *s)
 int stage_connect(struct stage *s)
 {
 	int fd = -1;
-	CU_ASSERT_TRUE(sock_connect_unix(s->dirfd, s->endpoint, SOCK_STREAM, WAIT_MS, &fd, NULL));
+	CU_ASSERT_TRUE(sock_connect_unix(s->dirfd, s->endpoint, s->type, WAIT_MS, &fd, NULL));
 	return fd;
 }
 

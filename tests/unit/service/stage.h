@@ -11,9 +11,11 @@ struct stage {
 	int listener, chan;
 	pid_t pid;         /* of the leader, which leads a process group */
 	char endpoint[32];
+	int type;
 };
 
-/* Unprivileged, with `conf` as its configuration; one listening socket, "<service>.test" (SOCK_STREAM). */
+/* Unprivileged, with `conf` as its configuration; one listening socket, "<service>.test" (SOCK_STREAM), for
+ * logd its own. */
 void stage_start(struct stage *s, const struct svc *svc, const char *conf);
 bool stage_ready(struct stage *s, struct leader_ready *ret);
 void stage_order(struct stage *s, enum leader_order order);
