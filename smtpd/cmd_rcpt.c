@@ -42,8 +42,10 @@ static bool check_answer(
 	case RESOLVE_UNKNOWN:
 		refusal_set(r, 550, *a->dsn ? a->dsn : "5.1.1", "<%s>: %s", text, *a->text ? a->text : "no such user here");
 		return false;
-	case RESOLVE_TEMP:
-		refusal_set(r, 451, *a->dsn ? a->dsn : "4.3.0", "<%s>: %s", text, *a->text ? a->text : "try again later");
+	case RESOLVE_TEMP: /* the text is for the admin: it may name files */
+		LOG_WARN("resolve-failed", KV_STR("to", text), KV_STR("reason", a->text));
+		refusal_set(
+			r, 451, *a->dsn ? a->dsn : "4.3.0", "<%s>: the recipient cannot be looked up now, try again later", text);
 		return false;
 	case RESOLVE_BAD:
 		break;

@@ -3,11 +3,14 @@
 
 static void pool(const struct cfg *c, struct svc_pool *ret)
 {
-	*ret = (struct svc_pool){ .min = c->smtpd.smtpd_workers_min,
-		.max = c->smtpd.smtpd_workers_max,
-		.spare = c->smtpd.smtpd_workers_spare,
-		.uses = c->smtpd.smtpd_worker_uses };
+	const struct cfg_smtpd *s = &c->smtpd;
+	*ret = (struct svc_pool){ s->smtpd_workers_min + 1, s->smtpd_workers_max + 1, s->smtpd_workers_spare + 1,
+		s->smtpd_worker_uses };
 }
+
+/* The + 1 above. When strangers hold all other workers, bounces must still get in, or a full queue could never drain (DESIGN D5),
+ * and so must this machine's programs. */
+static bool reserved(const struct svc_listener *l) { return !l->tcp; }
 
 static bool worker_init(struct svc_ctx *ctx, struct err *e)
 {
@@ -22,6 +25,7 @@ static const struct svc smtpd = {
 	.model = SVC_POOL,
 	.sandbox = SB_STDIO | SB_SOCKETS | SB_MEMFD,
 	.pool = pool,
+	.reserved = reserved,
 	.worker_init = worker_init,
 	.serve = serve_client,
 };

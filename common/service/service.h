@@ -51,6 +51,9 @@ struct svc {
 	unsigned sandbox;   /* SB_* */
 	uint64_t caps;      /* bit set of CAP_* kept by a root service; 0 otherwise */
 	void (*pool)(const struct cfg *, struct svc_pool *ret); /* SVC_POOL */
+	/* SVC_POOL, may be NULL: one worker (counted in min, max and spare) serves these listeners alone, so that a full pool cannot
+	 * keep their clients waiting. */
+	bool (*reserved)(const struct svc_listener *);
 	bool (*pre_drop)(struct svc_ctx *, struct err *);       /* may be NULL: open tables, keys, directories */
 	bool (*worker_init)(struct svc_ctx *, struct err *);    /* SVC_POOL, may be NULL: in each worker, before the sandbox is closed */
 	void (*serve)(struct svc_ctx *, struct svc_client *);   /* SVC_POOL */

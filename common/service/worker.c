@@ -14,6 +14,9 @@
 #define WAKE UINT32_MAX
 #define EXIT_TEMP 75 /* EX_TEMPFAIL */
 
+/* The first slot is the reserved one. It is filled first, and never given up as surplus. */
+static bool is_reserved(const struct svc_ctx *ctx) { return ctx->svc->reserved && ctx->slot == 0; }
+
 /* Every worker has an epoll set of its own with EPOLLEXCLUSIVE: one client wakes one idle worker. */
 static int watch_listeners(const struct svc_ctx *ctx, struct err *e)
 {
@@ -21,6 +24,8 @@ static int watch_listeners(const struct svc_ctx *ctx, struct err *e)
 	struct epoll_event ev = { .events = EPOLLIN, .data.u32 = WAKE };
 	bool ok = ep >= 0 && epoll_ctl(ep, EPOLL_CTL_ADD, ctx->wake, &ev) == 0;
 	for (uint32_t i = 0; i < ctx->n_listeners && ok; i++) {
+		if (is_reserved(ctx) && !ctx->svc->reserved(&ctx->listeners[i]))
+			continue;
 		ev = (struct epoll_event){ .events = EPOLLIN | EPOLLEXCLUSIVE, .data.u32 = i };
 		ok = epoll_ctl(ep, EPOLL_CTL_ADD, ctx->listeners[i].fd, &ev) == 0;
 	}
@@ -41,6 +46,11 @@ static bool next_event(int ep, int wait_ms, uint32_t *ret_which)
 	return n == 1;
 }
 
+static unsigned idle_for_all(const struct svc_ctx *ctx, const struct score_counts *n)
+{
+	return n->idle - (ctx->svc->reserved && ctx->score->state[0] == SCORE_IDLE && n->idle > 0);
+}
+
 /* The leader is woken only when idle workers run short and more are allowed, not for each client. */
 static void call_for_more(struct svc_ctx *ctx, const struct svc_pool *pool, int ask)
 {
@@ -54,7 +64,7 @@ static void call_for_more(struct svc_ctx *ctx, const struct svc_pool *pool, int 
 		return;
 	}
 	uint64_t now = clock_mono_ms(), last = s->full_ms;
-	if (n.idle == 0 && (last == 0 || now - last > FULL_LOG_MS) && atomic_compare_exchange_strong(&s->full_ms, &last, now))
+	if (idle_for_all(ctx, &n) == 0 && (last == 0 || now - last > FULL_LOG_MS) && atomic_compare_exchange_strong(&s->full_ms, &last, now))
 		LOG_WARN("pool-full", KV_U64("max", pool->max));
 }
 
@@ -81,7 +91,7 @@ static bool serve_one(struct svc_ctx *ctx, const struct svc_pool *pool, int ask,
 static bool surplus(const struct svc_ctx *ctx, const struct svc_pool *pool)
 {
 	struct score_counts n = score_count(ctx->score);
-	return n.workers > pool->min && n.idle > pool->spare;
+	return !is_reserved(ctx) && n.workers > pool->min && n.idle > pool->spare;
 }
 
 static void serve_all(struct svc_ctx *ctx, const struct svc_pool *pool, int ask, int ep)

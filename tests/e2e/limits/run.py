@@ -89,6 +89,9 @@ def a_pool_that_is_full(i):
     i.restart("soft_bounce = no", "smtpd_workers_max = 4")
     held = [i.smtp() for _ in range(4)]
     late = Smtp(i.where, greet=False, timeout=10)
+    local = Smtp(i.dir + "/sock/smtpd.submit", timeout=10)
+    claim("programs of this machine still get in", local.greeting.startswith("220"), local.greeting)
+    local.close()
     held[0].close()
     claim("a client waits until a process is free", late.reply().startswith("220"))
     late.close()
