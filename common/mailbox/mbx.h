@@ -39,7 +39,8 @@ struct mbx_move {
 	const char *name; /* in Maildir/new */
 	int file;         /* the same file as queue-mgr lent it, to be sure that the name still means it; -1: not checked */
 };
-/* MBX_USE_COPY: e says why the rename does not apply; nothing was changed (or it was undone), but zeros after s may be cut off.
+/* MBX_USE_COPY: e says why the rename does not apply; nothing was changed (or it was undone), but a missing Maildir may be
+ * made and zeros after s cut off.
  * e->sys is EEXIST when an earlier try may have put it there: copy with look_first. MBX_MOVED with e->kind set: it is there, but
  * its group could not be changed (quota). false: the queue file is not what it should be, or cannot be given back; defer and log
  * (ERR_TEMP). The caller ignores SIGIO: a lease is taken for an instant, and whoever opens the file then breaks it. */

@@ -39,7 +39,8 @@ static bool open_target(struct move *v, struct err *e)
 		v->stop = true;
 		return false;
 	}
-	bool ok = mbx_open_new(v->m->user, false, &maildir, &v->new_fd, e);
+	bool ok = mbx_open_new(v->m->user, false, &maildir, &v->new_fd, e) ||
+		  (e->sys == ENOENT && mbx_open_new(v->m->user, true, &maildir, &v->new_fd, e));
 	if (ok && syscall(SYS_faccessat2, v->new_fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
 		ok = mbx_err(e, "write into new");
 	mbx_ids_back();

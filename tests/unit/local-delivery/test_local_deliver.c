@@ -161,8 +161,9 @@ static void what_cannot_be_renamed_is_copied_or_deferred_with_the_reason(void)
 		struct bench b;
 		bench_init(&b, only_rename ? CFG_DELIVERY_RENAME : CFG_DELIVERY_AUTO);
 		bench_queue(&b);
-		place_clear(b.p.home_fd, "Maildir");
+		int writer = openat(b.shard_new, ID, O_WRONLY | O_CLOEXEC);
 		agent_deliver(&b.a, &b.req, &b.res);
+		fd_close(&writer);
 		CU_ASSERT_EQUAL(b.res.status, only_rename ? DEFERRED : DELIVERED);
 		CU_ASSERT_EQUAL(b.res.renamed, 0);
 		CU_ASSERT_EQUAL(strstr(b.res.text, "cannot be renamed") != NULL, only_rename);

@@ -59,6 +59,25 @@ static void a_queue_file_becomes_the_file_in_the_maildir(void)
 	place_free(&p);
 }
 
+static void a_missing_maildir_is_made_first(void)
+{
+	static const char *const missing[] = { "Maildir", "Maildir/new" };
+	for (size_t i = 0; i < COUNT(missing); i++) {
+		struct place p;
+		enum mbx_moved how = MBX_USE_COPY;
+		struct err e;
+		place_init(&p);
+		place_put(p.queue_fd, NAME, TEXT);
+		place_clear(p.home_fd, missing[i]);
+		CU_ASSERT(move(&p, -1, &how, &e));
+		CU_ASSERT_EQUAL(how, MBX_MOVED);
+		CU_ASSERT_EQUAL(look(p.home_fd, missing[i]).st_uid, p.user.uid);
+		CU_ASSERT_EQUAL(look(p.home_fd, missing[i]).st_mode, S_IFDIR | 0700);
+		CU_ASSERT_EQUAL(place_count(p.home_fd, "Maildir"), 3);
+		place_free(&p);
+	}
+}
+
 static void what_stands_after_the_message_is_cut_off(void)
 {
 	struct place p;
@@ -73,7 +92,11 @@ static void what_stands_after_the_message_is_cut_off(void)
 }
 
 /* --- the copy is to be used, and all is as before --- */
-static void no_maildir(struct place *p) { place_clear(p->home_fd, "Maildir"); }
+static void no_maildir_and_no_right_to_make_it(struct place *p)
+{
+	place_clear(p->home_fd, "Maildir");
+	CU_ASSERT_EQUAL(fchmodat(p->base_fd, "home", 0500, 0), 0);
+}
 static void no_home(struct place *p) { place_clear(p->base_fd, "home"); }
 static void link_for(struct place *p, const char *name, const char *to)
 {
@@ -133,7 +156,7 @@ static void what_cannot_be_renamed_is_left_as_it_was(void)
 		const char *why;
 		bool root;
 	} t[] = {
-		{ no_maildir, "No such file" },
+		{ no_maildir_and_no_right_to_make_it, "Permission denied" },
 		{ no_home, "is missing" },
 		{ new_is_a_link, "symbolic link" },
 		{ new_is_a_link_elsewhere, "symbolic link" },
@@ -345,6 +368,7 @@ void suite_mbx_move(void)
 {
 	static const struct unit_case cases[] = {
 		UNIT(a_queue_file_becomes_the_file_in_the_maildir),
+		UNIT(a_missing_maildir_is_made_first),
 		UNIT(what_stands_after_the_message_is_cut_off),
 		UNIT(what_cannot_be_renamed_is_left_as_it_was),
 		UNIT(another_file_system_means_copy),
