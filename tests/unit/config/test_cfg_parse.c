@@ -189,9 +189,15 @@ static void values_are_found_by_name(void)
 	static const struct {
 		const char *name, *want;
 	} t[] = {
-		{ "message_max_size", "50M" }, { "hostname", "mx.example.org" }, { "listener.smtp.address", "*:25" },
-		{ "domain.mx.example.org.users", "system" }, { "nothing", NULL }, { "listener.x.address", NULL },
-		{ "listener.smtp", NULL }, { "listener.smtp.users", NULL }, { "", NULL },
+		{ "message_max_size", "50M" },
+		{ "hostname", "mx.example.org" },
+		{ "listener.smtp.address", "*:25" },
+		{ "domain.mx.example.org.users", "system" },
+		{ "nothing", NULL },
+		{ "listener.x.address", NULL },
+		{ "listener.smtp", NULL },
+		{ "listener.smtp.users", NULL },
+		{ "", NULL },
 	};
 	for (size_t i = 0; i < COUNT(t); i++) {
 		struct buf out = BUF_INIT(100);
@@ -210,8 +216,12 @@ static void the_nearest_name_is_near(void)
 	static const struct {
 		const char *name, *section, *want;
 	} t[] = {
-		{ "hostnme", NULL, "hostname" },        { "Hostname", NULL, "hostname" }, { "queue_dir", NULL, NULL },
-		{ "trusted_network", NULL, "trusted_networks" }, { "adress", "listener", "address" }, { "hostname", "listener", NULL },
+		{ "hostnme", NULL, "hostname" },
+		{ "Hostname", NULL, "hostname" },
+		{ "queue_dir", NULL, NULL },
+		{ "trusted_network", NULL, "trusted_networks" },
+		{ "adress", "listener", "address" },
+		{ "hostname", "listener", NULL },
 		{ "zzz", NULL, NULL },
 	};
 	for (size_t i = 0; i < COUNT(t); i++) {

@@ -78,7 +78,11 @@ static void a_snapshot_is_sealed_and_gives_the_same_configuration(void)
 static void a_snapshot_that_master_did_not_write_is_refused(void)
 {
 	static const char *const t[] = {
-		"", "hostname = a.example\n", "# generation x unprivileged no\n", "# generation 1\n", "# generation 1 unprivileged perhaps\n",
+		"",
+		"hostname = a.example\n",
+		"# generation x unprivileged no\n",
+		"# generation 1\n",
+		"# generation 1 unprivileged perhaps\n",
 		"# generation 1 unprivileged no\nnonsense\n",
 	};
 	for (size_t i = 0; i < COUNT(t); i++) {

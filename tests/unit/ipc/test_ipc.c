@@ -17,7 +17,11 @@ IPC_DEFINE(with_fd, 0x702, 1, WITH_FD);
 #define WAIT_MS 2000
 
 /* type 0x0701, version 2, "ab", 258, "" */
-static const char good[] = "\x01\x07\x02\x00" "\x02\x00\x00\x00" "ab" "\x02\x01\x00\x00\x00\x00\x00\x00" "\x00\x00\x00\x00";
+static const char good[] = "\x01\x07\x02\x00"
+			   "\x02\x00\x00\x00"
+			   "ab"
+			   "\x02\x01\x00\x00\x00\x00\x00\x00"
+			   "\x00\x00\x00\x00";
 #define GOOD_LEN (sizeof good - 1)
 
 static void a_message_is_little_endian_in_the_order_of_its_declaration(void)
@@ -70,7 +74,7 @@ static void values_out_of_range_are_refused_and_name_their_field(void)
 		{ 8, 0x00, "field name holds a NUL" }, /* NUL in a text */
 		{ 11, 0x04, "field count is over" },   /* 1026 */
 		{ 17, 0x40, "field count is over" },
-		{ 18, 0x01, "field rest is cut" },     /* its byte is missing */
+		{ 18, 0x01, "field rest is cut" }, /* its byte is missing */
 		{ 18, 0x05, "field rest is over" },
 	};
 	for (size_t i = 0; i < COUNT(t); i++) {
@@ -86,10 +90,7 @@ static void values_out_of_range_are_refused_and_name_their_field(void)
 	}
 }
 
-static bool is_open(int fd)
-{
-	return fcntl(fd, F_GETFD) >= 0;
-}
+static bool is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }
 
 static void a_wrong_number_of_descriptors_is_refused_and_closes_them(void)
 {

@@ -21,10 +21,7 @@ static bool on_ask(void *chan, void *msg, struct err *e UNUSED)
 	return true;
 }
 
-static bool on_tell(void *chan UNUSED, void *msg UNUSED, struct err *e)
-{
-	return err_set(e, ERR_TEMP, "the handler says no");
-}
+static bool on_tell(void *chan UNUSED, void *msg UNUSED, struct err *e) { return err_set(e, ERR_TEMP, "the handler says no"); }
 
 static const struct ipc_rule rules[] = {
 	{ &ask_desc, PEER_A | PEER_B, PHASE_START, 2, on_ask },
