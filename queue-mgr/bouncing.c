@@ -105,13 +105,13 @@ static bool send_rcpts(int fd, const struct msg *m, struct err *e)
 
 static bool send_request(struct qmgr *q, int fd, const struct msg *m, struct err *e)
 {
-	struct bounce_req req = { .kind = m->report, .offset = m->offset, .size = m->size, .arrived = msg_arrived(m), .file = m->fd };
+	struct bounce_req req = { .kind = m->report, .offset = m->offset, .size = m->size, .arrived = m->arrived, .file = m->fd };
 	memcpy(req.id, m->id.text, sizeof(m->id.text));
 	if (m->report == BOUNCE_DOUBLE)
 		snprintf(req.sender, sizeof(req.sender), "postmaster@%s", q->cfg->global.origin);
 	else
 		set_text(req.sender, sizeof(req.sender), m->sender);
-	req.expires = retry_expires(q->queue, msg_arrived(m), m->sender[0] == '\0');
+	req.expires = retry_expires(q->queue, m->arrived, m->sender[0] == '\0');
 	return ipc_send(fd, &bounce_req_desc, &req, SEND_MS, e) && send_rcpts(fd, m, e);
 }
 

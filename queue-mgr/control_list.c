@@ -124,7 +124,7 @@ void list_begin(struct chan *c, uint32_t slot)
 	snprintf(t->sender, sizeof(t->sender), "%s", m->sender);
 	snprintf(t->reason, sizeof(t->reason), "%s", reasons_get(q->reasons, &m->id));
 	t->size = m->size - m->offset;
-	t->arrived = msg_arrived(m);
+	t->arrived = m->arrived;
 	t->due = en->state == ENTRY_DUE ? index_due_at(q->index, slot) : 0;
 	t->tries = en->tries;
 	t->recipients = MIN(msg_open_rcpts(m), (unsigned)QUEUE_LIST_RCPTS);

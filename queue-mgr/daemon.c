@@ -164,6 +164,7 @@ static void on_tick(struct ev_timer *t, void *arg)
 		return;
 	fresh_tick(q);
 	finish_tick(q);
+	lend_tick(q);
 	take_due(q);
 	work_dispatch(q);
 }

@@ -91,7 +91,7 @@ static unsigned count(const struct msg *m, enum rcpt_state state)
 /* Expiry follows an attempt, so its reason is fresh (DESIGN D4). */
 static void expire(struct qmgr *q, struct msg *m)
 {
-	uint64_t expires = retry_expires(q->queue, msg_arrived(m), m->sender[0] == '\0');
+	uint64_t expires = retry_expires(q->queue, m->arrived, m->sender[0] == '\0');
 	if (m->failing || q_now() < expires || count(m, RCPT_DEFERRED) == 0)
 		return;
 	for (size_t i = 0; i < m->n_rcpt; i++) {
@@ -152,7 +152,7 @@ static bool report_failed(struct qmgr *q, struct msg *m)
 static bool report_delay(struct qmgr *q, struct msg *m)
 {
 	bool stranger = m->trust == SPOOL_STRANGER && q->queue->bounce_strangers == CFG_BOUNCE_HOLD;
-	if (m->warned || m->warn_asked || m->sender[0] == '\0' || stranger || !retry_warn(q->queue, msg_arrived(m), q_now()))
+	if (m->warned || m->warn_asked || m->sender[0] == '\0' || stranger || !retry_warn(q->queue, m->arrived, q_now()))
 		return false;
 	m->warn_asked = true;
 	bouncing_ask(q, m, BOUNCE_DELAYED);

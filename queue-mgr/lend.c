@@ -16,6 +16,7 @@
 #define LENT_MAX 8     /* on one channel; smtpd needs one at a time */
 #define READ_BATCH 64  /* packets of one channel in one turn */
 #define STOCK_MAX 32   /* strict: files made and synced ahead */
+#define STOCK_MS 30000 /* and kept so long when nobody asks */
 
 struct lent {
 	struct spool_id id;
@@ -40,6 +41,7 @@ struct lend {
 	/* strict: a batch in one directory, lent only after that directory was synced */
 	struct lent stock[STOCK_MAX];
 	unsigned n_stock;
+	uint64_t stock_ms; /* when it was last used */
 	bool making;
 	struct io_job job;
 };
@@ -144,6 +146,15 @@ static void pay_owed(struct lend *l)
 	}
 }
 
+static void drop_stock(struct qmgr *q)
+{
+	struct lend *l = q->lend;
+	while (l->n_stock > 0) {
+		remove_file(q, &l->stock[--l->n_stock].id);
+		fd_close(&l->stock[l->n_stock].fd);
+	}
+}
+
 static void stock_done(struct io_job *job, enum io_answer answer, const struct err *e)
 {
 	struct qmgr *q = job->arg;
@@ -154,10 +165,7 @@ static void stock_done(struct io_job *job, enum io_answer answer, const struct e
 		return;
 	}
 	LOG_ERROR("sync_failed", KV_ERR(e));
-	while (l->n_stock > 0) {
-		remove_file(q, &l->stock[--l->n_stock].id);
-		fd_close(&l->stock[l->n_stock].fd);
-	}
+	drop_stock(q);
 	for (struct chan *c = l->first, *next; c != NULL; c = next) {
 		struct err ignored;
 		next = c->next;
@@ -193,6 +201,7 @@ static bool lend_strict(struct chan *c, struct err *e)
 {
 	struct lend *l = c->q->lend;
 	c->owed++;
+	l->stock_ms = ev_now_ms(c->q->loop);
 	if (!l->making)
 		pay_owed(l);
 	return l->n_stock > 0 || make_stock(c->q, e);
@@ -362,10 +371,7 @@ void lend_stop(struct qmgr *q)
 {
 	struct lend *l = q->lend;
 	ev_del(q->loop, &l->listener.watch);
-	while (l->n_stock > 0) {
-		remove_file(q, &l->stock[--l->n_stock].id);
-		fd_close(&l->stock[l->n_stock].fd);
-	}
+	drop_stock(q);
 	while (l->first != NULL)
 		chan_close(l->first);
 }
@@ -377,6 +383,12 @@ void lend_free(struct qmgr *q)
 	lend_stop(q);
 	free(q->lend);
 	q->lend = NULL;
+}
+
+void lend_tick(struct qmgr *q)
+{
+	if (!q->lend->making && ev_now_ms(q->loop) - q->lend->stock_ms > STOCK_MS)
+		drop_stock(q);
 }
 
 size_t lend_channels(const struct qmgr *q)

@@ -66,6 +66,7 @@ static struct msg *build(const struct spool_envelope *env, int fd)
 	m->plain = env->plain;
 	m->offset = env->received_at;
 	m->size = env->size;
+	m->arrived = env->arrived;
 	m->n_rcpt = env->n_rcpt;
 	for (size_t i = 0; i < env->n_rcpt; i++)
 		put_rcpt(m, &m->rcpt[i], &env->rcpt[i], &at);
@@ -119,11 +120,6 @@ unsigned msg_open_rcpts(const struct msg *m)
 	for (size_t i = 0; i < m->n_rcpt; i++)
 		n += m->rcpt[i].status == SPOOL_TODO;
 	return n;
-}
-
-uint64_t msg_arrived(const struct msg *m)
-{
-	return spool_id_secs(&m->id);
 }
 
 void rcpt_result(struct rcpt *r, enum rcpt_state state, const char *dsn, const char *text, const char *where)

@@ -46,7 +46,7 @@ struct msg {
 	bool failing;            /* its report could not be sent: back to the queue, whatever its age */
 	uint8_t act;             /* enum act: asked for while agents had it */
 	uint8_t report;          /* enum bounce_kind, while `asked` */
-	uint64_t offset, size;
+	uint64_t offset, size, arrived;
 	unsigned waiting, sent, dirty; /* recipients in these states */
 	struct msg *next;        /* in the list of bouncing */
 	size_t n_rcpt;
@@ -59,7 +59,6 @@ struct msg *msg_read(int fd, const struct spool_id *id, uint64_t file_size, stru
 void msg_free(struct msg *m); /* closes fd: the lock is free */
 uint32_t msg_dest(const struct msg *m); /* of its open recipients: their one destination, or 0 */
 unsigned msg_open_rcpts(const struct msg *m); /* with status `.` */
-uint64_t msg_arrived(const struct msg *m);
 void rcpt_result(struct rcpt *r, enum rcpt_state state, const char *dsn, const char *text, const char *where);
 uint32_t hash_key(struct sv s); /* for names and keys: never 0 */
 

@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 #include "base/num.h"
+#include "mail/date.h"
 
 #include <errno.h>
 
@@ -145,6 +146,28 @@ static bool parse_mark(struct sv rest, size_t at, struct spool_envelope *env)
 	return true;
 }
 
+/* The length of the field that `text` begins with; 0: its end was not read. last: nothing follows `text`. */
+static size_t field_len(struct sv text, bool last)
+{
+	for (size_t at = 0; at < text.n;) {
+		const char *lf = memchr(text.p + at, '\n', text.n - at);
+		if (lf == NULL)
+			break;
+		at = (size_t)(lf - text.p) + 1;
+		if (at == text.n ? last : text.p[at] != '\t' && text.p[at] != ' ')
+			return at;
+	}
+	return 0;
+}
+
+/* RFC 5321 4.4: the date stands behind the last semicolon. */
+static void parse_date(struct sv field, struct spool_envelope *env)
+{
+	ptrdiff_t semicolon = sv_rchr(field, ';');
+	if (semicolon < 0 || !date_parse(sv_trim(sv_skip(field, (size_t)semicolon + 1)), &env->arrived))
+		env->arrived = spool_id_secs(&env->id);
+}
+
 /* Our Received line ends the envelope. Its mark is on the first continuation line that begins with "id ". */
 static bool on_received(struct reading *r, struct err *e)
 {
@@ -171,6 +194,10 @@ static bool on_received(struct reading *r, struct err *e)
 		return bad(e, "no commit mark in the first Received line");
 	if (env->n_rcpt == 0 || env->size < env->crc_at)
 		return bad(e, env->n_rcpt == 0 ? "no recipient" : "its length");
+	size_t len = field_len(rest, r->head.n >= env->size);
+	if (len == 0)
+		return more(e);
+	parse_date(sv_sub(rest, 0, len), env);
 	env->plain = !r->other;
 	if (r->has_orig && env->rcpt[0].status_at != 0)
 		return bad(e, "both forms of recipients");

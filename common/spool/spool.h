@@ -89,6 +89,7 @@ struct spool_envelope {
 	uint64_t size;           /* s */
 	uint32_t crc;            /* c */
 	uint64_t crc_at;         /* offset of its 8 digits */
+	uint64_t arrived;        /* the date of our Received line: an id may be older, when its file was made ahead */
 	struct spool_id id;
 };
 /* From a descriptor, by pread. ERR_PERM: not a queue file (corrupt); ERR_TEMP: cannot be read now. Checks the form, not the CRC. */

@@ -65,6 +65,8 @@ void bench_free(struct bench *b)
 	spool_dir_close(&q->dir);
 	spool_dir_close(&b->dir);
 	ev_free(q->loop);
+	while (waitpid(-1, NULL, 0) > 0) /* the helpers end with their socket */
+		continue;
 	temp_dir_remove(&b->temp);
 }
 

@@ -193,7 +193,7 @@ static void an_envelope_longer_than_the_first_read_is_read_whole(void)
 	buf_free(&b);
 }
 
-#define MARK "\n\tid 0123456000g00000 (s=0000000300 c=00000000 t=s); x\n"
+#define MARK "\n\tid 0123456000g00000 (s=0000000300 c=00000000 t=s); x\nSubject: y\n"
 static void what_is_no_queue_file_is_told_from_a_short_read(void)
 {
 	static const struct { const char *text; enum err_kind kind; } t[] = {
