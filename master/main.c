@@ -86,7 +86,7 @@ static bool options(int argc, char **argv, struct options *ret, int *ret_status)
 static struct cfg *read_config(const char *path, struct err *e)
 {
 	struct buf text = BUF_INIT(64 * 1024);
-	struct cfg *cfg = config_load(path, 1, &text, e);
+	struct cfg *cfg = config_load(path, 1, geteuid() != 0, &text, e);
 	if (text.len)
 		fprintf(stderr, "%s", buf_str(&text));
 	buf_free(&text);

@@ -118,7 +118,7 @@ void reload_begin(struct master *m, struct client *asker);
 void reload_check(struct master *m);                        /* a leader has become ready */
 void reload_abort(struct master *m, const char *why);
 /* The file as a usable configuration, or NULL with every fault in `text`, one a line: file:line: what. */
-struct cfg *config_load(const char *path, uint64_t generation, struct buf *text, struct err *e);
+struct cfg *config_load(const char *path, uint64_t generation, bool unprivileged, struct buf *text, struct err *e);
 
 /* --- control.c --- */
 bool control_open(struct master *m, struct err *e) MUST_CHECK;

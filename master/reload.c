@@ -8,7 +8,7 @@
 
 #define FAULTS_MAX 200
 
-struct cfg *config_load(const char *path, uint64_t generation, struct buf *text, struct err *e)
+struct cfg *config_load(const char *path, uint64_t generation, bool unprivileged, struct buf *text, struct err *e)
 {
 	struct vec faults = VEC_INIT(struct cfg_fault, FAULTS_MAX);
 	struct cfg *cfg = cfg_load(path, &faults, e);
@@ -33,7 +33,7 @@ struct cfg *config_load(const char *path, uint64_t generation, struct buf *text,
 	vec_free(&faults);
 	if (cfg) {
 		cfg->generation = generation;
-		cfg->unprivileged = geteuid() != 0;
+		cfg->unprivileged = unprivileged;
 	}
 	return cfg;
 }
@@ -166,7 +166,7 @@ void reload_begin(struct master *m, struct client *asker)
 	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "000", clock_mono_ms());
 	notify(state);
 	err_clear(&e);
-	r->cfg = config_load(m->conf, m->cfg->generation + 1, &text, &e);
+	r->cfg = config_load(m->conf, m->cfg->generation + 1, m->cfg->unprivileged, &text, &e);
 	if (!r->cfg) {
 		log_faults(buf_sv(&text));
 		buf_puts(&text, text.len ? "" : e.text);

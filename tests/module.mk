@@ -20,6 +20,10 @@ unit: $(O)/tests/unit-tests
 	$(Q)$<
 
 include tests/fuzz.mk
+# For master's tests: a daemon that does as it is told.
+$(O)/tests/fake-daemon: $(O)/tests/lib/fake_daemon.o $(LIBPOSTERN)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(O)/tests/unit-tests: | $(O)/tests/fake-daemon
 # For the sandbox test: one system call inside another process.
 $(O)/tests/intruder: $(O)/tests/lib/intruder.o $(LIBPOSTERN)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
