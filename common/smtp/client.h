@@ -7,9 +7,9 @@
 #include "smtp/smtp.h"
 
 struct smtp_answer {
-	int code;        /* 0: none came */
+	int code; /* 0: none came */
 	char dsn[12];
-	char text[400];  /* all lines, without their enhanced codes, joined by blanks; bounded, no control bytes */
+	char text[400]; /* all lines, without their enhanced codes, joined by blanks; bounded, no control bytes */
 };
 #define SMTP_CAP_8BITMIME 1u
 #define SMTP_CAP_SMTPUTF8 2u
@@ -18,7 +18,8 @@ struct smtp_answer {
 
 /* Greeting and EHLO. ERR_TEMP/ERR_PEER with the reply's text when the server will not talk. */
 bool smtp_client_hello(struct conn *c, const char *name, unsigned *ret_caps, struct err *e) MUST_CHECK;
-/* Sends one command line (without CRLF; must hold no CR, LF or NUL: BUG) and reads the answer. false only when the channel failed. */
+/* Sends one command line (without CRLF; must hold no CR, LF or NUL: BUG) and reads the answer. false only when the channel failed.
+ */
 bool smtp_client_cmd(struct conn *c, struct smtp_answer *ret, struct err *e, const char *fmt, ...) PRINTF_LIKE(4, 5) MUST_CHECK;
 bool smtp_client_answer(struct conn *c, struct smtp_answer *ret, struct err *e) MUST_CHECK;
 

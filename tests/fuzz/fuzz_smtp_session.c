@@ -1,5 +1,5 @@
-/* A client's bytes, whatever they are: the same conversation in every chunking, replies that keep their form, and each 250 after DATA
- * stands for exactly one complete queue file. */
+/* A client's bytes, whatever they are: the same conversation in every chunking, replies that keep their form, and each 250 after
+ * DATA stands for exactly one complete queue file. */
 #include "tests/unit/smtpd/world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);

@@ -24,7 +24,8 @@ static void hello_learns_what_the_server_can_do(void)
 	struct err e = { 0 };
 	unsigned caps = 0;
 	char said[100];
-	int server = open_server(&c, "220 mx ESMTP\r\n250-mx SIZE is no capability in the first line\r\n250-8BITMIME\r\n250 smtputf8\r\n");
+	int server = open_server(
+		&c, "220 mx ESMTP\r\n250-mx SIZE is no capability in the first line\r\n250-8BITMIME\r\n250 smtputf8\r\n");
 	CU_ASSERT(smtp_client_hello(&c, "me.example", &caps, &e));
 	CU_ASSERT_EQUAL(caps, SMTP_CAP_8BITMIME | SMTP_CAP_SMTPUTF8);
 	ssize_t n = read(server, said, sizeof said);

@@ -142,8 +142,9 @@ static void enhanced_codes_are_read_from_the_beginning(void)
 {
 	static const struct {
 		const char *text, *dsn;
-	} t[] = { { "5.1.1 no", "5.1.1" }, { "2.0.0", "2.0.0" }, { "4.10.999 x", "4.10.999" }, { "3.1.1 x", NULL }, { "5.1 x", NULL },
-		{ "5.1.1.1 x", NULL }, { "5.01.1", NULL }, { "5.1.1x", NULL }, { " 5.1.1", NULL }, { "5.1.1000", NULL }, { "", NULL } };
+	} t[] = { { "5.1.1 no", "5.1.1" }, { "2.0.0", "2.0.0" }, { "4.10.999 x", "4.10.999" }, { "3.1.1 x", NULL },
+		{ "5.1 x", NULL }, { "5.1.1.1 x", NULL }, { "5.01.1", NULL }, { "5.1.1x", NULL }, { " 5.1.1", NULL },
+		{ "5.1.1000", NULL }, { "", NULL } };
 	for (size_t i = 0; i < COUNT(t); i++) {
 		char dsn[12] = "before";
 		CU_ASSERT_EQUAL(smtp_dsn(sv_of(t[i].text), dsn), t[i].dsn != NULL);

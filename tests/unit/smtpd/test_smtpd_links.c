@@ -185,7 +185,10 @@ static int lend(int fd)
 	return lent.file;
 }
 
-static struct lender lender_to(struct peer *p, uint64_t wait_ms) { return (struct lender){ .link = link_to(p), .wait_ms = wait_ms, .file = -1 }; }
+static struct lender lender_to(struct peer *p, uint64_t wait_ms)
+{
+	return (struct lender){ .link = link_to(p), .wait_ms = wait_ms, .file = -1 };
+}
 
 static bool hears(int fd, const struct ipc_desc *d, void *msg) { return ipc_recv_msg(fd, d, msg, WAIT_MS, NULL); }
 

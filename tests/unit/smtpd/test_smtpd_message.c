@@ -37,7 +37,9 @@ static void the_queue_file_is_complete_and_holds_the_message_below_our_lines(voi
 	CU_ASSERT_EQUAL(env.trust, 's');
 	CU_ASSERT_EQUAL(env.size, w.file.len);
 	CU_ASSERT(sv_ends(buf_sv(&w.file), SV("\nX-Spam-Status: no\nSubject: x\n\n.dot\nend\n")));
-	CU_ASSERT(sv_find(buf_sv(&w.file), SV("Received: from c.example ([192.0.2.1])\n\tby mx.here.example (Postern) with ESMTP\n\tid " WORLD_ID)) > 0);
+	CU_ASSERT(sv_find(buf_sv(&w.file),
+			  SV("Received: from c.example ([192.0.2.1])\n\tby mx.here.example (Postern) with ESMTP\n\tid " WORLD_ID)) >
+		  0);
 	CU_ASSERT(sv_find(buf_sv(&w.file), SV("for <user@here.example>;")) > 0);
 	CU_ASSERT_STRING_EQUAL(w.note.id, WORLD_ID);
 	CU_ASSERT_EQUAL(w.note.size, w.file.len);
@@ -166,7 +168,7 @@ static void a_message_of_exactly_the_maximum_is_taken(void)
 {
 	for (int over = 0; over <= 1; over++) {
 		struct world w;
-			world_open(&w, CLIENT_NET);
+		world_open(&w, CLIENT_NET);
 		w.cfg.global.message_max_size = 2000;
 		world_say(&w, SV(ENVELOPE "DATA\r\n"), 1000);
 		for (int i = 0; i < 199; i++)
@@ -202,7 +204,7 @@ static void more_received_lines_than_allowed_are_a_loop(void)
 {
 	for (int n = 10; n <= 11; n++) {
 		struct world w;
-			world_open(&w, CLIENT_NET);
+		world_open(&w, CLIENT_NET);
 		world_say(&w, SV(ENVELOPE "DATA\r\n"), 1000);
 		buf_reset(&w.replies);
 		for (int i = 0; i < n; i++)
@@ -323,7 +325,8 @@ static void a_local_programs_message_is_completed(void)
 		struct sv wire, want;
 	} t[] = {
 		{ SV("Subject: x\r\n\r\ny\r\n.\r\n"),
-			SV("Date: Fri, 18 Nov 2026 11:06:40 +0000\nFrom: alice@here.example\nMessage-ID: <" WORLD_ID "@mx.here.example>\nSubject: x\n\ny\n") },
+			SV("Date: Fri, 18 Nov 2026 11:06:40 +0000\nFrom: alice@here.example\nMessage-ID: <" WORLD_ID
+			   "@mx.here.example>\nSubject: x\n\ny\n") },
 		{ SV("date: d\r\nfrom: f\r\nMESSAGE-ID: m\r\n\r\ny\r\n.\r\n"), SV("\ndate: d\nfrom: f\nMESSAGE-ID: m\n\ny\n") },
 		{ SV("text alone\r\n.\r\n"), SV("@mx.here.example>\n\ntext alone\n") },
 		{ SV("\r\ntext\r\n.\r\n"), SV("@mx.here.example>\n\ntext\n") },
@@ -340,8 +343,10 @@ static void a_local_programs_message_is_completed(void)
 		if (i > 0)
 			CU_ASSERT(sv_ends(buf_sv(&w.file), t[i].want));
 		if (i == 0)
-			CU_ASSERT(sv_find(buf_sv(&w.file), SV("\nFrom: alice@here.example\nMessage-ID: <" WORLD_ID "@mx.here.example>\nSubject: x\n\ny\n")) > 0);
-		CU_ASSERT(sv_find(buf_sv(&w.file), SV("Received: by mx.here.example (Postern, from userid 1000 alice)\n\twith local\n\tid ")) > 0);
+			CU_ASSERT(sv_find(buf_sv(&w.file), SV("\nFrom: alice@here.example\nMessage-ID: <" WORLD_ID
+							      "@mx.here.example>\nSubject: x\n\ny\n")) > 0);
+		CU_ASSERT(sv_find(buf_sv(&w.file),
+				  SV("Received: by mx.here.example (Postern, from userid 1000 alice)\n\twith local\n\tid ")) > 0);
 		spool_envelope_free(&env);
 		world_close(&w);
 	}
@@ -374,7 +379,10 @@ static void bounces_have_no_limits_and_are_not_checked(void)
 	world_open(&w, CLIENT_BOUNCE);
 	w.cfg.global.message_max_size = 10;
 	w.no_check = true;
-	world_say(&w, SV("EHLO bounce\r\nMAIL FROM:<> SIZE=100000\r\nRCPT TO:<user@here.example>\r\nDATA\r\nSubject: long enough\r\n\r\n.\r\n"), 1000);
+	world_say(&w,
+		SV("EHLO bounce\r\nMAIL FROM:<> SIZE=100000\r\nRCPT TO:<user@here.example>\r\nDATA\r\nSubject: long "
+		   "enough\r\n\r\n.\r\n"),
+		1000);
 	CU_ASSERT_EQUAL(w.commits, 1);
 	CU_ASSERT_EQUAL(w.checks, 0);
 	world_close(&w);

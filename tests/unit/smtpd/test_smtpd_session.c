@@ -24,18 +24,27 @@ static void every_command_in_every_phase_is_answered_by_the_table(void)
 	} t[] = {
 		{ "EHLO d.example", { { "250", PH_HELLO }, { "250", PH_HELLO }, { "250", PH_HELLO }, { "250", PH_HELLO } } },
 		{ "HELO d.example", { { "250", PH_HELLO }, { "250", PH_HELLO }, { "250", PH_HELLO }, { "250", PH_HELLO } } },
-		{ "MAIL FROM:<>", { { "503/5.5.1", PH_START }, { "250/2.1.0", PH_MAIL }, { "503/5.5.1", PH_MAIL }, { "503/5.5.1", PH_RCPT } } },
-		{ "RCPT TO:<user@here.example>",
-			{ { "503/5.5.1", PH_START }, { "503/5.5.1", PH_HELLO }, { "250/2.1.5", PH_RCPT }, { "250/2.1.5", PH_RCPT } } },
+		{ "MAIL FROM:<>", { { "503/5.5.1", PH_START }, { "250/2.1.0", PH_MAIL }, { "503/5.5.1", PH_MAIL },
+					  { "503/5.5.1", PH_RCPT } } },
+		{ "RCPT TO:<user@here.example>", { { "503/5.5.1", PH_START }, { "503/5.5.1", PH_HELLO }, { "250/2.1.5", PH_RCPT },
+							 { "250/2.1.5", PH_RCPT } } },
 		{ "DATA", { { "503/5.5.1", PH_START }, { "503/5.5.1", PH_HELLO }, { "503/5.5.1", PH_MAIL }, { "354", PH_DATA } } },
-		{ "RSET", { { "250/2.0.0", PH_START }, { "250/2.0.0", PH_HELLO }, { "250/2.0.0", PH_HELLO }, { "250/2.0.0", PH_HELLO } } },
-		{ "NOOP x", { { "250/2.0.0", PH_START }, { "250/2.0.0", PH_HELLO }, { "250/2.0.0", PH_MAIL }, { "250/2.0.0", PH_RCPT } } },
-		{ "VRFY u", { { "252/2.5.2", PH_START }, { "252/2.5.2", PH_HELLO }, { "252/2.5.2", PH_MAIL }, { "252/2.5.2", PH_RCPT } } },
-		{ "EXPN l", { { "502/5.7.0", PH_START }, { "502/5.7.0", PH_HELLO }, { "502/5.7.0", PH_MAIL }, { "502/5.7.0", PH_RCPT } } },
-		{ "HELP", { { "214/2.0.0", PH_START }, { "214/2.0.0", PH_HELLO }, { "214/2.0.0", PH_MAIL }, { "214/2.0.0", PH_RCPT } } },
-		{ "QUIT", { { "221/2.0.0", PH_QUIT }, { "221/2.0.0", PH_QUIT }, { "221/2.0.0", PH_QUIT }, { "221/2.0.0", PH_QUIT } } },
-		{ "FOO", { { "500/5.5.2", PH_START }, { "500/5.5.2", PH_HELLO }, { "500/5.5.2", PH_MAIL }, { "500/5.5.2", PH_RCPT } } },
-		{ "", { { "500/5.5.2", PH_START }, { "500/5.5.2", PH_HELLO }, { "500/5.5.2", PH_MAIL }, { "500/5.5.2", PH_RCPT } } },
+		{ "RSET", { { "250/2.0.0", PH_START }, { "250/2.0.0", PH_HELLO }, { "250/2.0.0", PH_HELLO },
+				  { "250/2.0.0", PH_HELLO } } },
+		{ "NOOP x", { { "250/2.0.0", PH_START }, { "250/2.0.0", PH_HELLO }, { "250/2.0.0", PH_MAIL },
+				    { "250/2.0.0", PH_RCPT } } },
+		{ "VRFY u", { { "252/2.5.2", PH_START }, { "252/2.5.2", PH_HELLO }, { "252/2.5.2", PH_MAIL },
+				    { "252/2.5.2", PH_RCPT } } },
+		{ "EXPN l", { { "502/5.7.0", PH_START }, { "502/5.7.0", PH_HELLO }, { "502/5.7.0", PH_MAIL },
+				    { "502/5.7.0", PH_RCPT } } },
+		{ "HELP", { { "214/2.0.0", PH_START }, { "214/2.0.0", PH_HELLO }, { "214/2.0.0", PH_MAIL },
+				  { "214/2.0.0", PH_RCPT } } },
+		{ "QUIT", { { "221/2.0.0", PH_QUIT }, { "221/2.0.0", PH_QUIT }, { "221/2.0.0", PH_QUIT },
+				  { "221/2.0.0", PH_QUIT } } },
+		{ "FOO", { { "500/5.5.2", PH_START }, { "500/5.5.2", PH_HELLO }, { "500/5.5.2", PH_MAIL },
+				 { "500/5.5.2", PH_RCPT } } },
+		{ "", { { "500/5.5.2", PH_START }, { "500/5.5.2", PH_HELLO }, { "500/5.5.2", PH_MAIL },
+			      { "500/5.5.2", PH_RCPT } } },
 	};
 	for (size_t i = 0; i < COUNT(t); i++)
 		for (size_t k = 0; k < COUNT(phases); k++) {
@@ -146,7 +155,8 @@ static void rcpt_says_what_is_known_about_the_recipient(void)
 static void local_programs_may_leave_domains_away_relay_and_expand(void)
 {
 	static const struct dialog d[] = {
-		{ HELLO "MAIL FROM:<alice>\r\nRCPT TO:<user>\r\nRCPT TO:<far@there.example>\r\n", "250 250/2.1.0 250/2.1.5 250/2.1.5" },
+		{ HELLO "MAIL FROM:<alice>\r\nRCPT TO:<user>\r\nRCPT TO:<far@there.example>\r\n",
+			"250 250/2.1.0 250/2.1.5 250/2.1.5" },
 		{ "EXPN list@here.example\r\nEXPN <nosuch@here.example>\r\nEXPN\r\n", "250/2.1.5 550/5.1.1 501/5.1.3" },
 	};
 	run_dialogs(CLIENT_SUBMIT, d, COUNT(d));
@@ -240,7 +250,8 @@ static void a_line_is_too_long_from_line_max_on_whatever_its_length(void)
 			world_say(&w, buf_sv(&line), chunk);
 			CU_ASSERT(w.pending.cap <= 2 * (chunk + 2048));
 			world_say(&w, SV("NOOP\r\n"), chunk);
-			CU_ASSERT_STRING_EQUAL(world_codes(&w, &codes), lengths[i] <= 512 ? "250/2.0.0 250/2.0.0" : "500/5.5.2 250/2.0.0");
+			CU_ASSERT_STRING_EQUAL(
+				world_codes(&w, &codes), lengths[i] <= 512 ? "250/2.0.0 250/2.0.0" : "500/5.5.2 250/2.0.0");
 			buf_free(&codes);
 			buf_free(&line);
 			world_close(&w);
@@ -250,8 +261,9 @@ static void a_line_is_too_long_from_line_max_on_whatever_its_length(void)
 static void after_any_failing_command_the_next_message_is_as_in_a_fresh_session(void)
 {
 	static const char *const trouble[] = { "FOO\r\n", "MAIL FROM:<x\r\n", "MAIL FROM:<x@y.example> SIZE=9999999999\r\n",
-		"RCPT TO:<user@here.example>\r\n", "DATA\r\n", "EHLO\r\n", "NOOP\n", MAIL "RCPT TO:<other@here.example>\r\nRSET\r\n",
-		MAIL "RCPT TO:<other@here.example>\r\nEHLO c.example\r\n", MAIL "RCPT TO:<nosuch@here.example>\r\nDATA\r\nRSET\r\n",
+		"RCPT TO:<user@here.example>\r\n", "DATA\r\n", "EHLO\r\n", "NOOP\n",
+		MAIL "RCPT TO:<other@here.example>\r\nRSET\r\n", MAIL "RCPT TO:<other@here.example>\r\nEHLO c.example\r\n",
+		MAIL "RCPT TO:<nosuch@here.example>\r\nDATA\r\nRSET\r\n",
 		"MAIL FROM:<j\xc3\xbc@c.example> SMTPUTF8\r\nRCPT TO:<other@here.example>\r\nDATA\r\nbad\nline\r\n.\r\n",
 		MAIL "RCPT TO:<other@here.example>\r\nRCPT TO:<list1000@here.example>\r\nDATA\r\n\r\n\0.\r\n.\r\n" };
 	struct world fresh;
@@ -347,9 +359,9 @@ static void ehlo_lists_what_is_there_without_enhanced_codes(void)
 	world_open(&w, CLIENT_NET);
 	session_greet(&w.s, &w.replies);
 	world_say(&w, SV("EHLO c.example\r\n"), 100);
-	CU_ASSERT_STRING_EQUAL(buf_str(&w.replies),
-		"220 mx.here.example ESMTP Postern\r\n250-mx.here.example greets c.example\r\n250-PIPELINING\r\n250-SIZE 3145728\r\n"
-		"250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n250 HELP\r\n");
+	CU_ASSERT_STRING_EQUAL(buf_str(&w.replies), "220 mx.here.example ESMTP Postern\r\n250-mx.here.example greets "
+						    "c.example\r\n250-PIPELINING\r\n250-SIZE 3145728\r\n"
+						    "250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n250 HELP\r\n");
 	world_close(&w);
 }
 
@@ -371,7 +383,10 @@ static void each_mailbox_is_a_recipient_once(void)
 {
 	struct world w;
 	world_open(&w, CLIENT_NET);
-	world_say(&w, SV(HELLO MAIL RCPT "RCPT TO:<User@here.example>\r\nRCPT TO:<list@here.example>\r\nRCPT TO:<forward@here.example>\r\n"), 100);
+	world_say(&w,
+		SV(HELLO MAIL RCPT
+			"RCPT TO:<User@here.example>\r\nRCPT TO:<list@here.example>\r\nRCPT TO:<forward@here.example>\r\n"),
+		100);
 	CU_ASSERT_EQUAL_FATAL(w.s.txn.rcpts.len, 3);
 	static const char *const finals[] = { "user@here.example", "other@here.example", "far@there.example" };
 	static const char *const origs[] = { "", "list@here.example", "list@here.example" };

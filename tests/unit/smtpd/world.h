@@ -1,4 +1,5 @@
-/* world - what an SMTP session sees in tests: recipients from a table, a queue file in memory, a content check that says what it is told. */
+/* world - what an SMTP session sees in tests: recipients from a table, a queue file in memory, a content check that says what it is
+ * told. */
 #ifndef UNIT_SMTPD_WORLD_H
 #define UNIT_SMTPD_WORLD_H
 
@@ -17,11 +18,11 @@ struct world {
 	bool full, no_queue, no_stream, no_commit, disk_full, no_check;
 	struct spam_res verdict;
 	/* what was done */
-	struct buf file;      /* the lent file as written */
-	bool in_hand;         /* lent and not used up */
+	struct buf file; /* the lent file as written */
+	bool in_hand;    /* lent and not used up */
 	unsigned lends, commits, abandons, checks;
 	struct spam_req asked;
-	struct buf checked;   /* the message as the content check saw it */
+	struct buf checked; /* the message as the content check saw it */
 	struct queue_note note;
 };
 
@@ -173,8 +174,8 @@ static uint64_t world_now(void *env)
 	return WORLD_NOW;
 }
 
-static const struct session_ops world_ops = { world_resolve, world_lend, world_lent, world_stream, world_commit, world_abandon, world_check,
-	world_now };
+static const struct session_ops world_ops = { world_resolve, world_lend, world_lent, world_stream, world_commit, world_abandon,
+	world_check, world_now };
 
 /* --- life --- */
 static int world_nowhere(void *arg)
@@ -205,11 +206,15 @@ static UNUSED void world_configure(struct cfg *c)
 
 static UNUSED void world_open(struct world *w, enum client_kind kind)
 {
-	struct session_client client = { .kind = kind, .addr = { .family = AF_INET, .ip = { 192, 0, 2, 1 } }, .uid = 1000, .user = "alice" };
+	struct session_client client = {
+		.kind = kind, .addr = { .family = AF_INET, .ip = { 192, 0, 2, 1 } }, .uid = 1000, .user = "alice"
+	};
 	if (kind != CLIENT_NET)
 		client.addr = (struct addr){ .family = AF_UNIX };
 	world_quiet();
-	*w = (struct world){ .pending = BUF_INIT(1 << 23), .replies = BUF_INIT(1 << 23), .file = BUF_INIT(1 << 24), .checked = BUF_INIT(1 << 23) };
+	*w = (struct world){
+		.pending = BUF_INIT(1 << 23), .replies = BUF_INIT(1 << 23), .file = BUF_INIT(1 << 24), .checked = BUF_INIT(1 << 23)
+	};
 	w->verdict = (struct spam_res){ .verdict = SPAM_ACCEPT, .score = SPAM_SCORE_ZERO };
 	world_configure(&w->cfg);
 	session_init(&w->s, &w->cfg, &world_ops, w, &client, "session1");
