@@ -163,10 +163,16 @@ static void linger(struct talk *t)
 	}
 }
 
+static bool input_waits(const struct conn *c)
+{
+	char byte;
+	return conn_buffered(c) || recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 static void part(struct talk *t)
 {
 	struct err e;
-	if (send_reply(t) && conn_flush(&t->conn, &e) && t->session.closed)
+	if (send_reply(t) && conn_flush(&t->conn, &e) && t->session.closed && input_waits(&t->conn))
 		linger(t);
 	if (t->session.closed && strcmp(t->end, "quit") == 0)
 		t->end = "closed";

@@ -1,6 +1,8 @@
 /* The state machine: lines, order of commands, errors. What each command does is in cmd_*.c. */
 #include "session.h"
 
+#define KEEP_RCPTS 64 /* memory kept for the next message */
+#define KEEP_HEADER (64 * 1024)
 #define ADDED_MAX 2000 /* Date, From, Message-ID: an address and a host name are the longest in them */
 
 /* --- life --- */
@@ -33,11 +35,19 @@ void session_reset(struct session *s)
 	struct buf added = t->added, header = t->header;
 	struct body body = t->body;
 	vec_reset(&rcpts);
+	if (header.cap > KEEP_HEADER)
+		buf_free(&header);
 	buf_reset(&added);
 	buf_reset(&header);
 	body_start(&body);
-	hmap_free(t->seen, NULL);
-	*t = (struct txn){ .rcpts = rcpts, .added = added, .header = header, .body = body };
+	if (t->seen && hmap_len(t->seen) > KEEP_RCPTS) {
+		hmap_free(t->seen, NULL);
+		t->seen = NULL;
+		vec_free(&rcpts);
+	} else if (t->seen) {
+		hmap_clear(t->seen, NULL);
+	}
+	*t = (struct txn){ .seen = t->seen, .rcpts = rcpts, .added = added, .header = header, .body = body };
 }
 
 bool session_is_ours(const struct session *s) { return s->client.kind != CLIENT_NET; }

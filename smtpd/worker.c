@@ -5,6 +5,9 @@
 #include "base/clock.h"
 #include "base/fd.h"
 
+#include <malloc.h>
+
+#define MMAP_FROM (128 * 1024)
 #define RESOLVE_EXTRA_MS 5000 /* beyond `resolve`'s own deadline for one look-up: it answers even when that has passed */
 
 static bool connect_to(void *arg, const char *endpoint, uint64_t wait_ms, int *ret_fd, struct err *e)
@@ -16,6 +19,8 @@ struct worker *worker_new(struct svc_ctx *ctx)
 {
 	const struct cfg *cfg = svc_cfg(ctx);
 	struct worker *w = mem_new(sizeof *w);
+	/* Fixed, or glibc would raise it when the first long message is freed, and keep the memory of all later ones. */
+	mallopt(M_MMAP_THRESHOLD, MMAP_FROM);
 	w->cfg = cfg;
 	w->resolver.link = (struct link){ connect_to, ctx, "resolve.smtpd", -1 };
 	w->resolver.wait_ms = cfg->resolve.nss_timeout * 1000 + RESOLVE_EXTRA_MS;

@@ -398,6 +398,50 @@ static void several_recipients_are_not_shown_to_each_other(void)
 	world_close(&w);
 }
 
+/* RFC 5321 4.4, 4.1.3; RFC 3848; RFC 6531 4.3 */
+static void received_says_who_sent_it_and_how(void)
+{
+	static const struct {
+		const char *hello, *mail, *want;
+		sa_family_t family;
+	} t[] = {
+		{ "HELO c", "MAIL FROM:<>", "Received: from c ([192.0.2.1])\n\tby mx.here.example (Postern) with SMTP\n\tid ",
+			AF_INET },
+		{ "EHLO [192.0.2.1]", "MAIL FROM:<>", "from [192.0.2.1] ([192.0.2.1])\n\tby mx.here.example (Postern) with ESMTP\n",
+			AF_INET },
+		{ "EHLO c", "MAIL FROM:<> SMTPUTF8", ") with UTF8SMTP\n", AF_INET },
+		{ "EHLO c", "MAIL FROM:<>", "from c ([IPv6:c000:201::])\n", AF_INET6 },
+	};
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct world w;
+		struct buf in = BUF_INIT(1000);
+		world_open(&w, CLIENT_NET);
+		w.s.client.addr.family = t[i].family;
+		addr_text(&w.s.client.addr, w.s.client_text);
+		buf_putf(&in, "%s\r\n%s\r\nRCPT TO:<user@here.example>\r\nDATA\r\n\r\n.\r\n", t[i].hello, t[i].mail);
+		world_say(&w, buf_sv(&in), 1000);
+		CU_ASSERT_EQUAL(w.commits, 1);
+		CU_ASSERT(sv_find(buf_sv(&w.file), sv_of(t[i].want)) >= 0);
+		buf_free(&in);
+		world_close(&w);
+	}
+}
+
+static void a_trusted_client_is_named_so_in_the_queue(void)
+{
+	struct world w;
+	struct spool_envelope env;
+	world_open(&w, CLIENT_NET);
+	w.s.client.trusted = true;
+	world_say(&w, SV("EHLO c\r\nMAIL FROM:<> BODY=8BITMIME\r\nRCPT TO:<far@there.example>\r\nDATA\r\n\r\n.\r\n"), 1000);
+	CU_ASSERT_FATAL(read_back(&w, &env));
+	CU_ASSERT_EQUAL(env.trust, 'a');
+	CU_ASSERT(!env.plain);
+	CU_ASSERT_STRING_EQUAL(env.postern, "body=8BITMIME");
+	spool_envelope_free(&env);
+	world_close(&w);
+}
+
 void suite_smtpd_message(void)
 {
 	static const struct unit_case cases[] = {
@@ -416,6 +460,8 @@ void suite_smtpd_message(void)
 		UNIT(a_long_message_of_a_local_program_is_completed_too),
 		UNIT(bounces_have_no_limits_and_are_not_checked),
 		UNIT(several_recipients_are_not_shown_to_each_other),
+		UNIT(received_says_who_sent_it_and_how),
+		UNIT(a_trusted_client_is_named_so_in_the_queue),
 		UNIT_END,
 	};
 	unit_suite("smtpd_message", cases);
