@@ -5,7 +5,7 @@ PO_BIN="$POSTERN_ROOT/build/release"
 
 mta_available() { [ -x "$PO_BIN/libexec/postern-master" ]; }
 mta_setup() { make -s -C "$POSTERN_ROOT" all >/dev/null && "$POSTERN_ROOT/packaging/create-users" >/dev/null; }
-mta_version() { "$PO_BIN/bin/postern" --version; }
+mta_version() { "$PO_BIN/libexec/postern-master" --version; }
 
 po_config() {
 	mkdir -p "$BENCH_RUN/log"
