@@ -25,6 +25,6 @@ bool lender_commit(struct lender *l, struct sv header, struct sv body, const str
 /* A descriptor that reads the file in hand. */
 bool lender_reader(struct lender *l, int *ret_fd, struct err *e) MUST_CHECK;
 void lender_abandon(struct lender *l);   /* what was written is void, the file goes back; harmless without one */
-void lender_give_back(struct lender *l); /* end of a client's session: also a file that came too late for it */
+void lender_give_back(struct lender *l); /* end of a client's session: also a file that is still to come */
 
 #endif

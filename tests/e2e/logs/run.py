@@ -21,7 +21,7 @@ def form(i):
     claim("every line has the one form", not odd, odd[:5])
     raw = content(i.log_path)
     claim("no control bytes", all(b >= 0x20 or b == 10 for b in raw))
-    ids = [line.split()[2].split("/")[-1] for line in i.log_lines(" accepted ")]
+    ids = [line.split()[2].split("/")[-1] for line in i.log_lines(r"^\S+ \S+ \S+ accepted ")]
     claim("accepted and delivered share the queue id", ids and any(ids[0] in line for line in i.log_lines(" delivered ")), i.log())
     out = i.postern("log", "--id", ids[0])
     claim("postern log --id shows one message's life", out.returncode == 0 and "accepted" in out.stdout and "delivered" in out.stdout, out.stdout + out.stderr)
