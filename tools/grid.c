@@ -51,6 +51,10 @@ static void print_padded(const struct grid *t, size_t col, const char *text, enu
 {
 	size_t width = text_width(text), pad = t->width[col] > width ? t->width[col] - width : 0;
 	bool last = col + 1 == t->n_cols;
+	if (text[0] == '\0' && last) {
+		putchar('\n');
+		return;
+	}
 	printf("%*s%s%s%s%*s%s", t->cols[col].right ? (int)pad : 0, "", grid_paint(style, t->colour), text, grid_unpaint(t->colour),
 		t->cols[col].right || last ? 0 : (int)pad, "", last ? "\n" : GAP);
 }

@@ -248,11 +248,12 @@ void check_aliases(struct check *c)
 struct mailboxes {
 	struct check *c;
 	const char *file;
+	size_t unowned; /* entries that take the owner of virtual_base */
 };
 
 static bool on_mailbox(struct sv key, struct sv value, unsigned line, void *arg)
 {
-	const struct mailboxes *b = arg;
+	struct mailboxes *b = arg;
 	const struct cfg *cfg = b->c->t->cfg;
 	struct map_mailbox box;
 	struct maddr m;
@@ -270,13 +271,15 @@ static bool on_mailbox(struct sv key, struct sv value, unsigned line, void *arg)
 		check_add(b->c, CHECK_ERROR, b->file, line,
 			"%.*s: uid %llu, gid %llu is a system account: mail is not delivered as one", n, key.p,
 			(unsigned long long)box.uid, (unsigned long long)box.gid);
+	else if (!box.owned)
+		b->unowned++;
 	return true;
 }
 
 void check_mailboxes(struct check *c)
 {
 	const struct cfg *cfg = c->t->cfg;
-	struct mailboxes b = { c, table_file(cfg->resolve.virtual_mailboxes) };
+	struct mailboxes b = { .c = c, .file = table_file(cfg->resolve.virtual_mailboxes) };
 	struct err e = { 0 };
 	struct stat st;
 	unsigned line = 0;
@@ -293,7 +296,7 @@ void check_mailboxes(struct check *c)
 	if (stat(cfg->global.virtual_base, &st) < 0 || !S_ISDIR(st.st_mode))
 		check_add(c, CHECK_ERROR, c->t->conf, line, "virtual_base = %s: is not a directory; make it",
 			cfg->global.virtual_base);
-	else if (!cfg->unprivileged && st.st_uid < cfg->global.min_uid)
+	else if (b.unowned > 0 && !cfg->unprivileged && st.st_uid < cfg->global.min_uid)
 		check_add(c, CHECK_WARNING, c->t->conf, line,
 			"virtual_base = %s: belongs to uid %u, a system account: mailboxes without an owner of their own get no "
 			"mail; "

@@ -1,6 +1,8 @@
 /* Lines of the mail log. */
 #include "postern_log.h"
 
+#include "base/num.h"
+
 #include <jansson.h>
 
 static const char *const levels[] = { "error", "warn", "info", "debug" };
@@ -71,10 +73,12 @@ void log_line_json(const struct log_line *l, struct buf *out)
 	json_t *o = json_object();
 	struct sv pairs = l->pairs, key, value;
 	char name[64];
+	uint64_t pid;
 	set_text(o, "time", l->time);
 	set_text(o, "level", l->level);
 	set_text(o, "daemon", l->daemon);
-	set_text(o, "pid", l->pid);
+	if (num_u64(l->pid, 0, INT32_MAX, &pid))
+		json_object_set_new(o, "pid", json_integer((json_int_t)pid));
 	if (l->sid.n > 0)
 		set_text(o, "sid", l->sid);
 	if (l->qid.n > 0)

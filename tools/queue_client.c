@@ -119,9 +119,7 @@ int queue_act(const struct tool *t, const struct queue_filter *f, bool none_is_f
 	int code = queue_ask(t, f, &v, &d);
 	if (code != 0)
 		return code;
-	if (d.matched == 0 && none_is_fine)
-		return 0;
-	if (d.matched == 0)
+	if (d.matched == 0 && !none_is_fine)
 		return f->id[0] != '\0' ? tool_fail(t, 1, "there is no message %s", f->id) : tool_fail(t, 1, "no message matches");
 	printf("%llu message%s %s\n", (unsigned long long)d.matched, d.matched == 1 ? "" : "s", done_words[f->op]);
 	if (d.pending > 0)

@@ -71,10 +71,10 @@ static bool open_talk(struct talk *k, struct err *e)
 }
 
 /* --- what the answers mean --- */
-static void complain(const struct talk *k, const char *what, const char *about, const struct smtp_answer *a)
+static void complain(const struct talk *k, const char *what, const struct smtp_answer *a)
 {
 	if (!k->s->quiet)
-		tool_say(k->s->tool, "%s%s: %d %s%s%s", what, about, a->code, a->dsn, a->dsn[0] ? " " : "", a->text);
+		tool_say(k->s->tool, "%s: %d %s%s%s", what, a->code, a->dsn, a->dsn[0] ? " " : "", a->text);
 }
 
 static void not_sent(struct talk *k, const char *rcpt, int code)
@@ -142,42 +142,58 @@ static bool say_data(struct talk *k, struct smtp_answer *a, struct err *e)
 	return a->code != 354 || (send_text(k, e) && smtp_client_answer(&k->c, a, e));
 }
 
-/* The recipients from..to - 1. false: the connection failed (and nothing of this transaction is known to be sent). */
-static bool transact(struct talk *k, size_t from, size_t to, struct err *e)
+struct txn { /* the recipients from..to - 1 */
+	size_t from, to, n_taken;
+	bool *taken;
+};
+
+static bool say_rcpts(struct talk *k, struct txn *x, struct err *e)
 {
-	const struct recipients *r = k->s->to;
-	bool *taken = mem_new(to - from);
-	size_t n_taken = 0;
 	struct smtp_answer a;
-	bool ok = say_mail(k, &a, e), mail_ok = ok && a.code == 250;
-	int code = EX_DATAERR;
-	if (ok && !mail_ok)
-		complain(k, "the message is refused", "", &a);
-	for (size_t i = from; mail_ok && ok && i < to; i++) {
-		const char *rcpt = recipients_at(r, i);
-		ok = smtp_client_cmd(&k->c, &a, e, "RCPT TO:<%s>", rcpt);
-		taken[i - from] = ok && a.code / 100 == 2;
-		n_taken += taken[i - from];
-		if (ok && !taken[i - from]) {
-			complain(k, rcpt, "", &a);
-			not_sent(k, rcpt, exit_code(&a, EX_NOUSER));
-		}
+	for (size_t i = x->from; i < x->to; i++) {
+		const char *rcpt = recipients_at(k->s->to, i);
+		if (!smtp_client_cmd(&k->c, &a, e, "RCPT TO:<%s>", rcpt))
+			return false;
+		x->taken[i - x->from] = a.code / 100 == 2;
+		x->n_taken += a.code / 100 == 2;
+		if (a.code / 100 == 2)
+			continue;
+		complain(k, rcpt, &a);
+		not_sent(k, rcpt, exit_code(&a, EX_NOUSER));
 	}
-	if (ok && n_taken > 0) {
-		ok = say_data(k, &a, e);
-		mail_ok = ok && a.code == 250;
-		if (mail_ok && k->s->verbose)
-			tool_say(k->s->tool, "accepted for %zu recipient%s: %s", n_taken, n_taken == 1 ? "" : "s", a.text);
-		else if (ok && !mail_ok)
-			complain(k, "the message is refused", "", &a);
+	return true;
+}
+
+/* What MAIL or the end of DATA said is the answer for every recipient that was not refused by itself. */
+static void all_refused(struct talk *k, const struct txn *x, int code)
+{
+	for (size_t i = x->from; i < x->to; i++)
+		if (x->taken[i - x->from])
+			not_sent(k, recipients_at(k->s->to, i), code);
+}
+
+static bool transact(struct talk *k, struct txn *x, struct err *e)
+{
+	struct smtp_answer a;
+	for (size_t i = 0; i < x->to - x->from; i++)
+		x->taken[i] = true; /* until one is refused */
+	if (!say_mail(k, &a, e) || (a.code == 250 && !say_rcpts(k, x, e)))
+		goto lost;
+	if (a.code == 250 && x->n_taken == 0)
+		return smtp_client_cmd(&k->c, &a, e, "RSET");
+	if (a.code == 250 && !say_data(k, &a, e))
+		goto lost;
+	if (a.code == 250) {
+		if (k->s->verbose)
+			tool_say(k->s->tool, "accepted for %zu recipient%s: %s", x->n_taken, x->n_taken == 1 ? "" : "s", a.text);
+		return true;
 	}
-	if (ok && !mail_ok)
-		code = exit_code(&a, EX_DATAERR);
-	for (size_t i = from; i < to; i++)
-		if (!ok || (!mail_ok && (n_taken == 0 || taken[i - from])))
-			not_sent(k, recipients_at(r, i), ok ? code : EX_TEMPFAIL);
-	free(taken);
-	return ok && (mail_ok || smtp_client_cmd(&k->c, &a, e, "RSET"));
+	complain(k, "the message is refused", &a);
+	all_refused(k, x, exit_code(&a, EX_DATAERR));
+	return smtp_client_cmd(&k->c, &a, e, "RSET");
+lost:
+	all_refused(k, x, EX_TEMPFAIL);
+	return false;
 }
 
 /* --- the whole --- */
@@ -195,9 +211,10 @@ static void send_all(struct talk *k, struct err *e)
 	struct smtp_answer a;
 	bool ok = open_talk(k, e);
 	while (ok && done < n) {
-		size_t next = MIN(n, done + step);
-		ok = transact(k, done, next, e);
-		done = next;
+		struct txn x = { .from = done, .to = MIN(n, done + step), .taken = mem_new(step) };
+		ok = transact(k, &x, e);
+		done = x.to;
+		free(x.taken);
 	}
 	for (; done < n; done++)
 		not_sent(k, recipients_at(k->s->to, done), EX_TEMPFAIL);

@@ -27,7 +27,7 @@ static void a_line_becomes_json(void)
 	CU_ASSERT_TRUE_FATAL(log_line_parse(sv_of(line), &l));
 	log_line_json(&l, &out);
 	CU_ASSERT_STRING_EQUAL(buf_str(&out), "{\"time\":\"2026-11-23T21:35:49.441Z\",\"level\":\"warn\",\"daemon\":\"smtpd\","
-					      "\"pid\":\"32254\",\"sid\":\"uqsuqpcd\","
+					      "\"pid\":32254,\"sid\":\"uqsuqpcd\","
 					      "\"qid\":\"1lg9cdl7\",\"event\":\"deferred\",\"from\":\"a@b.example\",\"reason\":"
 					      "\"not a = directory\",\"size\":\"169\"}\n");
 	buf_free(&out);
