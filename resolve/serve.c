@@ -115,7 +115,7 @@ static void tell_note(struct server *s, const char *address, const char *text)
 	if (s->noted_ms && now - s->noted_ms < NOTE_MS)
 		return;
 	s->noted_ms = now;
-	LOG_WARN("undeliverable", KV_STR("to", address), KV_STR("reason", text));
+	LOG_WARN("mail-waits", KV_STR("to", address), KV_STR("reason", text));
 }
 
 static bool answer_rcpt(struct chan *c)

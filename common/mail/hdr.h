@@ -15,10 +15,10 @@ struct hdr_field {
  * body, past the empty line, or msg.n). A line that is no field and no continuation ends the header there with *ret_broken true
  * (ret_broken may be NULL). */
 bool hdr_next(struct sv msg, size_t *at, struct hdr_field *ret, bool *ret_broken);
-size_t hdr_body(struct sv msg);                                   /* offset of the body */
+size_t hdr_body(struct sv msg);                                        /* offset of the body */
 bool hdr_find(struct sv msg, const char *name, struct hdr_field *ret); /* the first with that name */
 unsigned hdr_count(struct sv msg, const char *name);
-void hdr_unfold(struct sv value, struct buf *out);                /* line ends removed, leading blank trimmed */
+void hdr_unfold(struct sv value, struct buf *out); /* line ends removed, leading blank trimmed */
 /* All addresses in an address-list value: groups, comments, quoted names, routes (RFC 5322 3.4). Calls on() with each addr-spec as
  * text; false when the syntax is beyond repair (what was found so far was reported). */
 bool hdr_addresses(struct sv value, void (*on)(struct sv addr_spec, void *arg), void *arg) MUST_CHECK;

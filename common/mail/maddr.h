@@ -7,13 +7,15 @@
 #include "base/sv.h"
 #include "base/err.h"
 
-#define MADDR_LOCAL_MAX 128 /* as text, quotes included. RFC 5321 4.5.3.1.1: at least 64; rewritten senders (VERP, SRS) are longer */
+#define MADDR_LOCAL_MAX \
+	128 /* as text, quotes included. RFC 5321 4.5.3.1.1: at least 64; rewritten senders (VERP, SRS) are longer */
 #define MADDR_DOMAIN_MAX 255
 #define MADDR_TEXT_MAX 320
 
 struct maddr {
 	char local[MADDR_LOCAL_MAX + 1]; /* unquoted content; may hold blanks and quotes */
-	char domain[MADDR_DOMAIN_MAX + 1];   /* lower case (ASCII), no final dot; "" when there is none; "[192.0.2.1]" for a literal */
+	char domain[MADDR_DOMAIN_MAX +
+		    1]; /* lower case (ASCII), no final dot; "" when there is none; "[192.0.2.1]" for a literal */
 	size_t local_len;
 	bool utf8;    /* holds non-ASCII: needs SMTPUTF8 */
 	bool literal; /* the domain is an address literal */
@@ -21,9 +23,9 @@ struct maddr {
 };
 
 enum {
-	MADDR_NULL_OK = 1,     /* <> allowed (MAIL FROM) */
-	MADDR_NO_DOMAIN_OK = 2,/* "user" and <postmaster> allowed */
-	MADDR_UTF8_OK = 4,     /* SMTPUTF8 was announced */
+	MADDR_NULL_OK = 1,      /* <> allowed (MAIL FROM) */
+	MADDR_NO_DOMAIN_OK = 2, /* "user" and <postmaster> allowed */
+	MADDR_UTF8_OK = 4,      /* SMTPUTF8 was announced */
 };
 
 /* A path of MAIL or RCPT, "<...>", with an optional source route, which is dropped (RFC 5321 C). Consumes it from *in and leaves
@@ -40,7 +42,8 @@ struct sv maddr_local(const struct maddr *a);
 bool maddr_same(const struct maddr *a, const struct maddr *b); /* domain folded; local part folded too (this system's rule) */
 /* Splits user+detail at the first delimiter that is not the first byte; false: there is none. */
 bool maddr_split_detail(struct sv local, const char *delimiter, struct sv *ret_user, struct sv *ret_detail);
-bool maddr_domain_ok(struct sv domain, bool utf8_ok); /* syntax of a host name: labels of 1-63, LDH or U-labels (checked by libidn2 when non-ASCII) */
+bool maddr_domain_ok(struct sv domain,
+	bool utf8_ok); /* syntax of a host name: labels of 1-63, LDH or U-labels (checked by libidn2 when non-ASCII) */
 /* The A-label form (xn--) of a domain through libidn2, lower case; ASCII domains are just folded. */
 bool maddr_domain_ascii(struct sv domain, char dst[MADDR_DOMAIN_MAX + 1], struct err *e) MUST_CHECK;
 bool maddr_literal_ok(struct sv literal); /* "[192.0.2.1]", "[IPv6:2001:db8::1]" */

@@ -29,7 +29,7 @@ struct map {
 	const struct map_driver *driver;
 	char *spec;
 	enum map_form form;
-	void *state; /* the driver's */
+	void *state;         /* the driver's */
 	uint64_t checked_ms; /* when the source was looked at last; 0: by map_open */
 	struct err fault;    /* kind ERR_NONE: the content is the source's */
 };
@@ -51,7 +51,8 @@ struct map_table {
 };
 void map_table_init(struct map_table *t);
 void map_table_free(struct map_table *t);
-bool map_table_add(struct map_table *t, struct sv key, struct sv value, unsigned line, struct err *e) MUST_CHECK; /* folds the key */
+bool map_table_add(
+	struct map_table *t, struct sv key, struct sv value, unsigned line, struct err *e) MUST_CHECK; /* folds the key */
 void map_table_sort(struct map_table *t); /* once, after the last add. Of entries with one key the first added counts */
 bool map_table_get(const struct map_table *t, struct sv folded_key, struct sv *ret_value);
 size_t map_table_len(const struct map_table *t);
@@ -65,6 +66,7 @@ void map_table_each(const struct map_table *t, map_visit *on, void *arg);
 /* Parses a text source into t and sorts it. ERR_PERM with "PATH:LINE: what is wrong". */
 bool map_source_parse(struct sv text, enum map_form form, const char *path, struct map_table *t, struct err *e) MUST_CHECK;
 /* Reads a source file that path names: regular, no larger than MAP_TEXT_MAX. */
-bool map_source_load(const char *path, enum map_form form, struct map_table *t, struct map_stamp *ret_stamp, struct err *e) MUST_CHECK;
+bool map_source_load(
+	const char *path, enum map_form form, struct map_table *t, struct map_stamp *ret_stamp, struct err *e) MUST_CHECK;
 
 #endif

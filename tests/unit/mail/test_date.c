@@ -17,8 +17,8 @@ static void in_zone(const char *zone, uint64_t secs, const char *want)
 static void dates_are_written_in_the_zone_of_the_system(void)
 {
 	in_zone("UTC0", 1795464636, "Mon, 23 Nov 2026 20:10:36 +0000");
-	in_zone("XXX-5:30", 1795464636, "Tue, 24 Nov 2026 01:40:36 +0530");
-	in_zone("XXX3:30", 1795464636, "Mon, 23 Nov 2026 16:40:36 -0330");
+	in_zone("TST-5:30", 1795464636, "Tue, 24 Nov 2026 01:40:36 +0530");
+	in_zone("TST3:30", 1795464636, "Mon, 23 Nov 2026 16:40:36 -0330");
 	in_zone("UTC0", 0, "Thu, 1 Jan 1970 00:00:00 +0000");
 }
 
