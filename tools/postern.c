@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <jansson.h>
-#include <signal.h>
 #include <sysexits.h>
 
 static const struct command commands[] = {
@@ -108,7 +107,6 @@ int main(int argc, char **argv)
 {
 	struct tool t;
 	int i = 1, code;
-	signal(SIGPIPE, SIG_IGN);
 	tool_init(&t, "postern");
 	for (; i < argc && argv[i][0] == '-'; i++) {
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)

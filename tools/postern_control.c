@@ -145,6 +145,7 @@ int cmd_status(struct tool *t, int argc, char **argv)
 		return code;
 	struct listing l = { .services = json ? json_array() : NULL, .now = clock_real_secs() };
 	grid_init(&l.grid, cols, COUNT(cols));
+	l.grid.streaming = false; /* the line about master comes last, and is printed first */
 	code = control_ask(t, CTL_STATUS, TOOL_WAIT_MS, on_service, &l, &d);
 	if (code == 0) {
 		print_status(t, &l, &d);

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -36,7 +35,6 @@ static bool find_master(char *path, size_t size)
 static int become(struct tool *t, char *path, const char *conf)
 {
 	char option[] = "-c", *copy = mem_dup(sv_of(conf)), *argv[] = { path, option, copy, NULL };
-	signal(SIGPIPE, SIG_DFL);
 	execv(path, argv);
 	return tool_fail(t, EX_UNAVAILABLE, "%s: %s", path, strerror(errno));
 }
