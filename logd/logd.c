@@ -7,15 +7,15 @@
 
 #include <errno.h>
 
-#define GATHER_MS 5        /* the first record of a quiet time waits so long for others: one write for all */
-#define TURN_RECORDS 64    /* of one channel, then the others have their turn */
+#define GATHER_MS 5     /* the first record of a quiet time waits so long for others: one write for all */
+#define TURN_RECORDS 64 /* of one channel, then the others have their turn */
 #define CHANNELS_MAX 20000
 #define ACCEPT_PAUSE_MS 1000
 
 struct channel {
 	struct ev_io io;
 	struct logd *logd;
-	bool own; /* we log too */
+	bool own;                   /* we log too */
 	struct channel *next, **at; /* `at`: the pointer to this one */
 };
 
@@ -82,7 +82,8 @@ static bool take_records(struct logd *d, int fd, unsigned max, bool *ret_empty)
 	return true;
 }
 
-/* A sender that writes after the shutdown gets EPIPE and goes to our successor; what it wrote before is read here: nothing is lost. */
+/* A sender that writes after the shutdown gets EPIPE and goes to our successor; what it wrote before is read here: nothing is lost.
+ */
 static void finish(struct logd *d)
 {
 	bool empty = false;

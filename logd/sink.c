@@ -19,7 +19,8 @@ static bool is_ours(int fd, const char *name, uid_t uid, struct err *e)
 	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
 		return err_set(e, ERR_PERM, "log file %s is not a plain file with one name", name);
 	if (uid != (uid_t)-1 && st.st_uid != uid && st.st_uid != 0)
-		return err_set(e, ERR_PERM, "log file %s belongs to uid %u: give it to uid %u", name, (unsigned)st.st_uid, (unsigned)uid);
+		return err_set(
+			e, ERR_PERM, "log file %s belongs to uid %u: give it to uid %u", name, (unsigned)st.st_uid, (unsigned)uid);
 	return true;
 }
 

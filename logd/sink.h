@@ -13,12 +13,12 @@
 struct sink {
 	enum { SINK_FILE, SINK_STDERR, SINK_SYSLOG } kind;
 	bool json;
-	int dir, fd;              /* the file and its directory */
+	int dir, fd; /* the file and its directory */
 	char name[NAME_MAX + 1];
-	struct buf out;           /* lines that are not yet written */
-	struct buf packets;       /* the same as packets, u32 length before each: for syslog when the file fails */
+	struct buf out;     /* lines that are not yet written */
+	struct buf packets; /* the same as packets, u32 length before each: for syslog when the file fails */
 	bool failing;
-	uint64_t lost;            /* records that neither took */
+	uint64_t lost; /* records that neither took */
 };
 
 /* As root the file becomes the property of uid and gid ((uid_t)-1: left alone); it must be nobody else's. */

@@ -51,7 +51,9 @@ bool binds_open_unix(struct binds *b, int rundir, const struct cfg *cfg, struct 
 	size_t n = 0;
 	while (svc_endpoints[n].name)
 		n++;
-	*b = (struct binds){ .rundir = rundir, .unix_fds = mem_new(n * sizeof(int)), .tcp = VEC_INIT(struct bind_tcp, SVC_LISTENERS_MAX) };
+	*b = (struct binds){
+		.rundir = rundir, .unix_fds = mem_new(n * sizeof(int)), .tcp = VEC_INIT(struct bind_tcp, SVC_LISTENERS_MAX)
+	};
 	for (; b->n_unix < n; b->n_unix++) {
 		int *fd = &b->unix_fds[b->n_unix];
 		*fd = activated(svc_endpoints[b->n_unix].name);
@@ -99,7 +101,8 @@ static bool plan_address(struct vec *v, const struct cfg_listener *l, struct sv 
 	struct addr at;
 	if (!sv_starts(text, SV("*:"))) {
 		if (!addr_parse(text, 0, &at) || at.port == 0)
-			return err_set(e, ERR_PERM, "[listener %s]: \"%.*s\" is not an address with a port", l->name, (int)text.n, text.p);
+			return err_set(
+				e, ERR_PERM, "[listener %s]: \"%.*s\" is not an address with a port", l->name, (int)text.n, text.p);
 		return plan_one(v, l, &at, e);
 	}
 	uint64_t port;

@@ -17,11 +17,11 @@ struct bind_tcp {
 };
 
 struct binds {
-	int rundir;      /* locked */
-	int *unix_fds;   /* in the order of svc_endpoints; -1: closed */
+	int rundir;    /* locked */
+	int *unix_fds; /* in the order of svc_endpoints; -1: closed */
 	size_t n_unix;
 	size_t activated; /* index + 1 of the endpoint that systemd bound for us; 0: none */
-	struct vec tcp;  /* of struct bind_tcp */
+	struct vec tcp;   /* of struct bind_tcp */
 };
 
 /* rundir is taken. All endpoints of the catalog; modes and groups as there, or 0600 when unprivileged. */

@@ -8,8 +8,8 @@
 #include <errno.h>
 
 #define CLIENTS_MAX 16
-#define LOAD_MS 500     /* daemons get so long to say how busy they are */
-#define ANSWER_MS 1000  /* a client that does not read holds us up no longer than this */
+#define LOAD_MS 500    /* daemons get so long to say how busy they are */
+#define ANSWER_MS 1000 /* a client that does not read holds us up no longer than this */
 
 enum waiting { WAIT_REQUEST, WAIT_LOADS, WAIT_RELOAD };
 

@@ -43,7 +43,8 @@ static bool make(const char *path, mode_t mode, const char *user, bool unprivile
 	if (made && ((!unprivileged && fchown(fd, uid, gid) < 0) || fchmod(fd, mode) < 0))
 		ok = err_sys(e, ERR_PERM, "set owner and mode of %s", path);
 	else if (!made && user && (fstat(fd, &st) < 0 || st.st_uid != uid))
-		ok = err_set(e, ERR_PERM, "%s belongs to uid %u: it must belong to %s", path, (unsigned)st.st_uid, unprivileged ? "you" : user);
+		ok = err_set(e, ERR_PERM, "%s belongs to uid %u: it must belong to %s", path, (unsigned)st.st_uid,
+			unprivileged ? "you" : user);
 	fd_close(&fd);
 	return ok;
 }
@@ -69,8 +70,8 @@ bool dirs_make(const struct cfg *cfg, struct err *e)
 		return err_set(e, ERR_PERM, "state_directory: the path is too long");
 	return make(g->runtime_directory, 0711, NULL, cfg->unprivileged, e) &&
 	       make(g->queue_directory, 0700, "postern-queue", cfg->unprivileged, e) &&
-	       make(g->state_directory, 0755, NULL, cfg->unprivileged, e) && make(spam, 0700, "postern-spam", cfg->unprivileged, e) &&
-	       make_log_dir(cfg, e);
+	       make(g->state_directory, 0755, NULL, cfg->unprivileged, e) &&
+	       make(spam, 0700, "postern-spam", cfg->unprivileged, e) && make_log_dir(cfg, e);
 }
 
 bool dirs_lock(const char *path, const char *what, int *ret_fd, struct err *e)

@@ -8,9 +8,9 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#define START_MS 60000      /* from exec to leader_ready */
+#define START_MS 60000 /* from exec to leader_ready */
 #define FDS_MAX (SVC_FD_FIRST_LISTENER - SVC_FD_CONFIG + SVC_LISTENERS_MAX)
-#define FD_HIGH 100         /* above all targets, below any usual limit */
+#define FD_HIGH 100 /* above all targets, below any usual limit */
 #define NAMES_MAX 16384
 #define ENV_MAX 16
 #define EXIT_EXEC 127
@@ -38,7 +38,8 @@ static bool pass_listeners(struct passed *p, const struct service *s, const stru
 	size_t n = strlen(s->entry->name);
 	for (size_t i = 0; i < b->n_unix; i++) {
 		const char *name = svc_endpoints[i].name;
-		if (strncmp(name, s->entry->name, n) == 0 && name[n] == '.' && b->unix_fds[i] >= 0 && !pass(p, b->unix_fds[i], name, e))
+		if (strncmp(name, s->entry->name, n) == 0 && name[n] == '.' && b->unix_fds[i] >= 0 &&
+			!pass(p, b->unix_fds[i], name, e))
 			return false;
 	}
 	for (size_t i = 0; i < tcp->len && strcmp(s->entry->name, "smtpd") == 0; i++) {
@@ -142,7 +143,8 @@ static void on_message(struct ev_io *io, unsigned events, void *arg)
 	struct leader *l = arg;
 	(void)events;
 	if (!receive(l))
-		ev_del(l->m->loop, io); /* its end as a process follows; one that only closed its channel cannot be ordered: the signals end it */
+		ev_del(l->m->loop, io); /* its end as a process follows; one that only closed its channel cannot be ordered: the
+					   signals end it */
 }
 
 static void on_end(struct ev_child *c, int status, void *arg)

@@ -13,9 +13,9 @@
 
 #define BIND_WAIT_MS 10000 /* for the workers of a master that was killed to let go of its ports */
 #define LOG_WAIT_MS 50
-#define FDS_HARD 65536     /* queue-mgr asks for 4 x smtpd_workers_max + 1,024, and cannot raise the hard limit itself */
+#define FDS_HARD 65536 /* queue-mgr asks for 4 x smtpd_workers_max + 1,024, and cannot raise the hard limit itself */
 /* For us and for what daemons need at their start; local-delivery keeps five of them. */
-#define CAPS                                                                                                                          \
+#define CAPS                                                                                                                     \
 	(PRIV_CAP(CAP_CHOWN) | PRIV_CAP(CAP_DAC_OVERRIDE) | PRIV_CAP(CAP_FOWNER) | PRIV_CAP(CAP_SETUID) | PRIV_CAP(CAP_SETGID) | \
 		PRIV_CAP(CAP_KILL) | PRIV_CAP(CAP_NET_BIND_SERVICE) | PRIV_CAP(CAP_SETPCAP))
 

@@ -1,4 +1,5 @@
-/* master - binds the sockets, parses the configuration, starts and restarts all daemons. It owns no mail and reads no byte of a client.
+/* master - binds the sockets, parses the configuration, starts and restarts all daemons. It owns no mail and reads no byte of a
+ * client.
  *
  *   main.c      options and the order of the start           leader.c    one running daemon: fork, exec, its channel, its end
  *   dirs.c      directories and the lock                     services.c  what should run, restarts, the order of stopping
@@ -17,16 +18,16 @@
 #include <limits.h>
 
 #define SERVICES_MAX 16
-#define EXIT_USAGE 64    /* EX_USAGE */
-#define EXIT_OSERR 71    /* EX_OSERR */
-#define EXIT_CONFIG 78   /* EX_CONFIG */
+#define EXIT_USAGE 64  /* EX_USAGE */
+#define EXIT_OSERR 71  /* EX_OSERR */
+#define EXIT_CONFIG 78 /* EX_CONFIG */
 
 struct master;
 
 enum leader_state {
 	LEADER_STARTING, /* until its leader_ready */
 	LEADER_RUNNING,
-	LEADER_RETIRED,  /* to be drained when its turn comes */
+	LEADER_RETIRED, /* to be drained when its turn comes */
 	LEADER_DRAINING,
 	LEADER_KILLED,
 };
@@ -39,7 +40,7 @@ struct leader {
 	pid_t pid;
 	struct ev_io chan; /* its end of file is our death to it; ours to see is its child watch */
 	struct ev_child child;
-	struct ev_timer timer; /* start, drain or kill */
+	struct ev_timer timer;                                /* start, drain or kill */
 	uint64_t generation, started_ms, started, retired_ms; /* `started`: Unix time */
 	struct leader_load load;
 	bool load_asked;
@@ -51,9 +52,9 @@ struct service {
 	const struct svc_entry *entry;
 	struct leader *cur, *next; /* `next`: of a reload that is not through */
 	struct ev_timer restart;
-	bool waiting, settled;     /* for `restart`; it has once reported, good or bad */
+	bool waiting, settled; /* for `restart`; it has once reported, good or bad */
 	uint64_t restarts, delay_ms;
-	char text[301];            /* the last trouble */
+	char text[301]; /* the last trouble */
 };
 
 struct client; /* control.c */
@@ -69,7 +70,7 @@ struct reload {
 
 struct master {
 	struct ev_loop *loop;
-	const char *conf; /* path, absolute */
+	const char *conf;        /* path, absolute */
 	char programs[PATH_MAX]; /* the directory of the daemons' programs */
 	struct cfg *cfg;
 	int snapshot;
@@ -96,7 +97,8 @@ bool dirs_lock(const char *path, const char *what, int *ret_fd, struct err *e) M
 bool dirs_check_users(const struct cfg *cfg, struct err *e) MUST_CHECK;
 
 /* --- leader.c --- */
-struct leader *leader_start(struct service *s, const struct cfg *cfg, int snapshot, const struct vec *tcp, struct err *e); /* NULL on failure */
+struct leader *leader_start(
+	struct service *s, const struct cfg *cfg, int snapshot, const struct vec *tcp, struct err *e); /* NULL on failure */
 bool leader_order(struct leader *l, enum leader_order order) MUST_CHECK;
 void leader_kill(struct leader *l, int signo); /* with all its workers */
 void leader_free(struct leader *l);            /* after its end; out of m->leaders */
@@ -109,13 +111,13 @@ void services_on_ready(struct leader *l, bool ok);
 void services_on_end(struct leader *l, int status);
 void service_adopt(struct service *s, struct leader *l); /* becomes `cur`; the one before retires */
 void leader_retire(struct leader *l);
-void leaders_step(struct master *m); /* orders the next ones to drain */
+void leaders_step(struct master *m);   /* orders the next ones to drain */
 void leader_overdue(struct leader *l); /* its timer */
 
 /* --- reload.c --- */
 /* asker NULL: a signal. Answers with control_done by control_answer(). */
 void reload_begin(struct master *m, struct client *asker);
-void reload_check(struct master *m);                        /* a leader has become ready */
+void reload_check(struct master *m); /* a leader has become ready */
 void reload_abort(struct master *m, const char *why);
 /* The file as a usable configuration, or NULL with every fault in `text`, one a line: file:line: what. */
 struct cfg *config_load(const char *path, uint64_t generation, bool unprivileged, struct buf *text, struct err *e);

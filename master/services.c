@@ -7,8 +7,8 @@
 #include <sys/wait.h>
 
 #define DELAY_FIRST_MS 100
-#define RAN_WELL_MS 10000  /* a daemon that lived so long is started again at once */
-#define GRACE_MS 5000      /* to drain after its turn came late, and from SIGTERM to SIGKILL */
+#define RAN_WELL_MS 10000 /* a daemon that lived so long is started again at once */
+#define GRACE_MS 5000     /* to drain after its turn came late, and from SIGTERM to SIGKILL */
 
 /* Sessions in DATA need all the others; the log hears of everyone's end. */
 static unsigned phase(const struct leader *l)
@@ -67,7 +67,8 @@ void services_start(struct master *m)
 		start(&m->services[i]);
 }
 
-/* systemd and `postern start` wait for this. A daemon that cannot start does not hold up the others: it is named, and tried again. */
+/* systemd and `postern start` wait for this. A daemon that cannot start does not hold up the others: it is named, and tried again.
+ */
 static void settle(struct service *s)
 {
 	struct master *m = s->m;
@@ -125,8 +126,8 @@ static void restart_after(struct leader *l, int status)
 	s->cur = NULL;
 	s->restarts++;
 	start_later(s, ran_well);
-	LOG_ERROR("service-died", KV_STR("service", s->entry->name), KV_U64("service_pid", (uint64_t)l->pid), KV_STR("reason", s->text),
-		KV_U64("restart_in_ms", s->waiting ? s->delay_ms : 0));
+	LOG_ERROR("service-died", KV_STR("service", s->entry->name), KV_U64("service_pid", (uint64_t)l->pid),
+		KV_STR("reason", s->text), KV_U64("restart_in_ms", s->waiting ? s->delay_ms : 0));
 	settle(s);
 }
 

@@ -17,39 +17,39 @@
 
 #define FILTER_MAX (64 * 1024)
 #define PRCTL_SMALL_MAX 100 /* PR_* above are four letters in one number */
-#define NEW_NAMESPACES                                                                                                       \
-	(CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+#define NEW_NAMESPACES (CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
-static const char *const stdio_calls[] = { "read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2",
-	"pwritev2", "close", "close_range", "dup", "dup2", "dup3", "fcntl", "fstat", "lseek", "ftruncate", "fallocate", "fsync", "fdatasync",
-	"syncfs", "sync_file_range", "fadvise64", "flock", "sendfile", "copy_file_range", "munmap", "mremap", "madvise", "brk", "membarrier",
-	"clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday", "time", "poll", "ppoll", "select", "pselect6",
-	"epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "eventfd2", "timerfd_create", "timerfd_settime",
-	"timerfd_gettime", "signalfd4", "pipe", "pipe2", "alarm", "setitimer", "rt_sigprocmask", "rt_sigreturn", "rt_sigpending", "rt_sigtimedwait",
-	"rt_sigsuspend", "sigaltstack", "restart_syscall", "getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid",
-	"getresuid", "getresgid", "getgroups", "getrandom", "getrusage", "times", "exit", "exit_group", "futex", "set_robust_list",
-	"set_tid_address", "rseq", "sched_yield", "sched_getaffinity", "getcpu", "uname", "sysinfo", "umask", "tgkill", "fstatfs", NULL };
+static const char *const stdio_calls[] = { "read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev",
+	"preadv2", "pwritev2", "close", "close_range", "dup", "dup2", "dup3", "fcntl", "fstat", "lseek", "ftruncate", "fallocate",
+	"fsync", "fdatasync", "syncfs", "sync_file_range", "fadvise64", "flock", "sendfile", "copy_file_range", "munmap", "mremap",
+	"madvise", "brk", "membarrier", "clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday", "time",
+	"poll", "ppoll", "select", "pselect6", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2",
+	"eventfd2", "timerfd_create", "timerfd_settime", "timerfd_gettime", "signalfd4", "pipe", "pipe2", "alarm", "setitimer",
+	"rt_sigprocmask", "rt_sigreturn", "rt_sigpending", "rt_sigtimedwait", "rt_sigsuspend", "sigaltstack", "restart_syscall",
+	"getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getresuid", "getresgid", "getgroups", "getrandom",
+	"getrusage", "times", "exit", "exit_group", "futex", "set_robust_list", "set_tid_address", "rseq", "sched_yield",
+	"sched_getaffinity", "getcpu", "uname", "sysinfo", "umask", "tgkill", "fstatfs", NULL };
 
 /* Logging reconnects to logd: every daemon has these. */
 static const char *const log_calls[] = { "connect", "sendto", "sendmsg", "getsockopt", "getsockname", NULL };
 
-static const char *const socket_calls[] = { "accept", "accept4", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg", "setsockopt", "getpeername",
-	"shutdown", "socketpair", NULL };
+static const char *const socket_calls[] = { "accept", "accept4", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg", "setsockopt",
+	"getpeername", "shutdown", "socketpair", NULL };
 
 static const char *const inet_calls[] = { "bind", "socket", NULL };
 
-static const char *const file_calls[] = { "open", "openat", "openat2", "stat", "lstat", "newfstatat", "statx", "access", "faccessat",
-	"faccessat2", "readlink", "readlinkat", "getdents", "getdents64", "unlink", "unlinkat", "rename", "renameat", "renameat2", "mkdir",
-	"mkdirat", "rmdir", "fchmod", "fchmodat", "utimensat", "statfs", "getcwd", "truncate", "inotify_init1", "inotify_add_watch",
-	"inotify_rm_watch", NULL };
+static const char *const file_calls[] = { "open", "openat", "openat2", "stat", "lstat", "newfstatat", "statx", "access",
+	"faccessat", "faccessat2", "readlink", "readlinkat", "getdents", "getdents64", "unlink", "unlinkat", "rename", "renameat",
+	"renameat2", "mkdir", "mkdirat", "rmdir", "fchmod", "fchmodat", "utimensat", "statfs", "getcwd", "truncate",
+	"inotify_init1", "inotify_add_watch", "inotify_rm_watch", NULL };
 
 static const char *const fork_calls[] = { "fork", "vfork", "wait4", "waitid", "kill", "setpgid", "setsid", "getpgrp", "pidfd_open",
 	"pidfd_send_signal", NULL };
 
 static const char *const exec_calls[] = { "execve", "execveat", "arch_prctl", "chdir", "fchdir", NULL };
 
-static const char *const id_calls[] = { "setfsuid", "setfsgid", "setgroups", "setuid", "setgid", "setreuid", "setregid", "setresuid",
-	"setresgid", "chown", "fchown", "lchown", "fchownat", "capget", "capset", "chdir", "fchdir", NULL };
+static const char *const id_calls[] = { "setfsuid", "setfsgid", "setgroups", "setuid", "setgid", "setreuid", "setregid",
+	"setresuid", "setresgid", "chown", "fchown", "lchown", "fchownat", "capget", "capset", "chdir", "fchdir", NULL };
 
 static const char *const memfd_calls[] = { "memfd_create", NULL };
 
@@ -73,20 +73,36 @@ static const struct {
 	const char *call;
 	int error;
 } soft[] = {
-	{ "open", EACCES }, { "openat", EACCES }, { "openat2", EACCES }, { "stat", EACCES }, { "lstat", EACCES }, { "statx", EACCES },
-	{ "access", EACCES }, { "faccessat", EACCES }, { "faccessat2", EACCES }, { "readlink", EACCES }, { "readlinkat", EACCES },
-	{ "getcwd", EACCES }, { "statfs", EACCES }, { "ioctl", ENOTTY }, { "clone3", ENOSYS },
-	{ "sched_setaffinity", EPERM }, { "setrlimit", EPERM }, { "getpriority", EPERM }, { "setpriority", EPERM },
+	{ "open", EACCES },
+	{ "openat", EACCES },
+	{ "openat2", EACCES },
+	{ "stat", EACCES },
+	{ "lstat", EACCES },
+	{ "statx", EACCES },
+	{ "access", EACCES },
+	{ "faccessat", EACCES },
+	{ "faccessat2", EACCES },
+	{ "readlink", EACCES },
+	{ "readlinkat", EACCES },
+	{ "getcwd", EACCES },
+	{ "statfs", EACCES },
+	{ "ioctl", ENOTTY },
+	{ "clone3", ENOSYS },
+	{ "sched_setaffinity", EPERM },
+	{ "setrlimit", EPERM },
+	{ "getpriority", EPERM },
+	{ "setpriority", EPERM },
 };
 
 /* For a deny-list (NSS and PAM modules of any kind): what no name service needs and what gives the kernel away. */
-static const char *const denied_calls[] = { "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "pidfd_getfd", "kcmp", "mount",
-	"umount2", "mount_setattr", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount", "fspick", "pivot_root", "chroot", "setns",
-	"unshare", "bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register", "kexec_load",
-	"kexec_file_load", "init_module", "finit_module", "delete_module", "reboot", "swapon", "swapoff", "acct", "quotactl", "quotactl_fd",
-	"sethostname", "setdomainname", "settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "iopl", "ioperm", "modify_ldt",
-	"personality", "open_by_handle_at", "name_to_handle_at", "add_key", "request_key", "keyctl", "lookup_dcookie", "nfsservctl", "vhangup",
-	"syslog", "mknod", "mknodat", "link", "linkat", NULL };
+static const char *const denied_calls[] = { "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "pidfd_getfd",
+	"kcmp", "mount", "umount2", "mount_setattr", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount", "fspick",
+	"pivot_root", "chroot", "setns", "unshare", "bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter",
+	"io_uring_register", "kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module", "reboot", "swapon",
+	"swapoff", "acct", "quotactl", "quotactl_fd", "sethostname", "setdomainname", "settimeofday", "clock_settime",
+	"clock_adjtime", "adjtimex", "iopl", "ioperm", "modify_ldt", "personality", "open_by_handle_at", "name_to_handle_at",
+	"add_key", "request_key", "keyctl", "lookup_dcookie", "nfsservctl", "vhangup", "syslog", "mknod", "mknodat", "link",
+	"linkat", NULL };
 
 #ifdef POSTERN_ASAN
 #define ALLOW_LIST_WANTED(flags) false /* the sanitizers' own calls change with each compiler */
@@ -135,18 +151,22 @@ static bool allowed(unsigned flags, const char *call)
 
 /* Calls of which some forms are allowed. A rule without a condition would swallow the ones with: each case has its own. */
 struct part {
-	unsigned when;  /* any of these flags */
+	unsigned when; /* any of these flags */
 	unsigned unless;
 	uint32_t action;
 	const char *call;
 	struct scmp_arg_cmp arg;
 };
-#define ARG_MASK(n, mask, v) { (n), SCMP_CMP_MASKED_EQ, (mask), (v) }
+#define ARG_MASK(n, mask, v)                         \
+	{                                            \
+		(n), SCMP_CMP_MASKED_EQ, (mask), (v) \
+	}
 
 static bool add_parts(scmp_filter_ctx f, unsigned flags, struct err *e)
 {
 	const struct part parts[] = {
-		/* No new code: an attacker brings none into memory. Loading a library late (a character set of iconv) just fails. */
+		/* No new code: an attacker brings none into memory. Loading a library late (a character set of iconv) just fails.
+		 */
 		{ SB_STDIO, 0, SCMP_ACT_ALLOW, "mmap", ARG_MASK(2, PROT_EXEC, 0) },
 		{ SB_STDIO, 0, SCMP_ACT_ERRNO(EACCES), "mmap", ARG_MASK(2, PROT_EXEC, PROT_EXEC) },
 		{ SB_STDIO, 0, SCMP_ACT_ALLOW, "mprotect", ARG_MASK(2, PROT_EXEC, 0) },
@@ -158,7 +178,8 @@ static bool add_parts(scmp_filter_ctx f, unsigned flags, struct err *e)
 		{ SB_STDIO, 0, SCMP_ACT_ALLOW, "prlimit64", { 2, SCMP_CMP_EQ, 0, 0 } }, /* reading only */
 		{ SB_STDIO, 0, SCMP_ACT_ERRNO(EPERM), "prlimit64", { 2, SCMP_CMP_NE, 0, 0 } },
 		{ SB_STDIO, 0, SCMP_ACT_ALLOW, "prctl", { 0, SCMP_CMP_EQ, PR_SET_NAME, 0 } },
-		{ SB_STDIO, 0, SCMP_ACT_ERRNO(EPERM), "prctl", { 0, SCMP_CMP_GT, PRCTL_SMALL_MAX, 0 } }, /* malloc names its memory */
+		{ SB_STDIO, 0, SCMP_ACT_ERRNO(EPERM), "prctl",
+			{ 0, SCMP_CMP_GT, PRCTL_SMALL_MAX, 0 } }, /* malloc names its memory */
 		{ SB_FORK, 0, SCMP_ACT_ALLOW, "prctl", { 0, SCMP_CMP_EQ, PR_SET_PDEATHSIG, 0 } },
 		{ SB_FORK | SB_EXEC, 0, SCMP_ACT_ALLOW, "clone", ARG_MASK(0, NEW_NAMESPACES, 0) },
 	};

@@ -21,11 +21,12 @@ struct ruleset_attr {
 
 #define FS_ABI_1 (((uint64_t)1 << 13) - 1)
 #define FS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
-/* To move a foreign FIFO, socket or symlink out of the way is to "make" it; the calls that really make one are not in any filter. */
+/* To move a foreign FIFO, socket or symlink out of the way is to "make" it; the calls that really make one are not in any filter.
+ */
 #define FS_MAKE_ODD (LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_SYM)
-#define FS_WRITE                                                                                                                        \
-	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | \
-		LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REFER | FS_MAKE_ODD | FS_TRUNCATE)
+#define FS_WRITE                                                                                          \
+	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE | \
+		LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REFER | FS_MAKE_ODD | FS_TRUNCATE)
 
 int landlock_abi(void)
 {

@@ -21,9 +21,9 @@ struct svc_ctx {
 	struct ev_io orders;      /* master's channel */
 	struct ev_timer deadline; /* of a drain */
 	bool ending, orphaned;
-	void (*on_drain)(struct svc_ctx *);                       /* the model's part of it */
+	void (*on_drain)(struct svc_ctx *); /* the model's part of it */
 	void (*on_load)(struct svc_ctx *, struct leader_load *ret);
-	void *model;              /* of the model */
+	void *model; /* of the model */
 
 	/* a worker's */
 	struct score *score;
@@ -41,10 +41,11 @@ void orders_ready(struct svc_ctx *ctx);                       /* logs `started`,
 void orders_failed(struct svc_ctx *ctx, const struct err *e); /* logs and tells why it cannot start */
 void orders_drain(struct svc_ctx *ctx);                       /* once; later calls do nothing */
 
-bool pool_run(struct svc_ctx *ctx, struct err *e) MUST_CHECK;  /* pool.c: false: could not start */
-bool loop_run(struct svc_ctx *ctx, struct err *e) MUST_CHECK;  /* loop.c */
+bool pool_run(struct svc_ctx *ctx, struct err *e) MUST_CHECK; /* pool.c: false: could not start */
+bool loop_run(struct svc_ctx *ctx, struct err *e) MUST_CHECK; /* loop.c */
 
-/* worker.c: serves clients until it is used up or told to end; the result is the exit status. `ask` is the pipe that calls for more. */
+/* worker.c: serves clients until it is used up or told to end; the result is the exit status. `ask` is the pipe that calls for
+ * more. */
 int worker_run(struct svc_ctx *ctx, const struct svc_pool *pool, int ask);
 
 #endif

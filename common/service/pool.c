@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <sys/wait.h>
 
-#define RAN_WELL_MS 5000   /* a worker that fails sooner makes the leader wait before the next */
+#define RAN_WELL_MS 5000 /* a worker that fails sooner makes the leader wait before the next */
 #define DELAY_FIRST_MS 200
 #define DELAY_MAX_MS 60000
 
@@ -25,7 +25,7 @@ struct pool {
 	int life[2];            /* the leader holds the write end: its end is ours */
 	struct ev_io asked;
 	struct ev_timer retry;
-	bool waiting;           /* for `retry` */
+	bool waiting; /* for `retry` */
 	uint64_t delay_ms;
 };
 
@@ -123,7 +123,9 @@ static bool spawn(struct pool *p)
 		hold_back(p);
 		return false;
 	}
-	*w = (struct worker){ .child = { .pid = pid, .on = on_worker_end, .arg = w }, .started_ms = ev_now_ms(p->ctx->loop), .pool = p };
+	*w = (struct worker){
+		.child = { .pid = pid, .on = on_worker_end, .arg = w }, .started_ms = ev_now_ms(p->ctx->loop), .pool = p
+	};
 	if (ev_child_watch(p->ctx->loop, &w->child, &e))
 		return true;
 	LOG_ERROR("fork-failed", KV_ERR(&e));
@@ -168,7 +170,9 @@ static void load(struct svc_ctx *ctx, struct leader_load *ret)
 {
 	struct pool *p = ctx->model;
 	struct score_counts n = score_count(ctx->score);
-	*ret = (struct leader_load){ .workers = n.workers, .busy = n.busy, .workers_max = p->want.max, .served = ctx->score->served };
+	*ret = (struct leader_load){
+		.workers = n.workers, .busy = n.busy, .workers_max = p->want.max, .served = ctx->score->served
+	};
 }
 
 /* A minimum above the maximum or no spare worker would stop the pool: the maximum counts, and one is kept. */

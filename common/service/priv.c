@@ -64,7 +64,8 @@ static bool proved(uid_t uid, gid_t gid, struct err *e)
 		return err_set(e, ERR_PERM, "root's rights can be taken back from uid %u", (unsigned)uid);
 	if (!priv_caps(&caps, e))
 		return false;
-	return caps == 0 || err_set(e, ERR_PERM, "capabilities %#llx are left after the change to uid %u", (unsigned long long)caps, (unsigned)uid);
+	return caps == 0 || err_set(e, ERR_PERM, "capabilities %#llx are left after the change to uid %u", (unsigned long long)caps,
+				    (unsigned)uid);
 }
 
 bool priv_become(const char *user, struct err *e)
@@ -90,10 +91,7 @@ static bool caps_get(struct __user_cap_data_struct data[2], struct err *e)
 	return syscall(SYS_capget, &h, data) == 0 || err_sys(e, ERR_PERM, "capget");
 }
 
-static uint64_t joined(uint32_t low, uint32_t high)
-{
-	return low | (uint64_t)high << 32;
-}
+static uint64_t joined(uint32_t low, uint32_t high) { return low | (uint64_t)high << 32; }
 
 bool priv_caps(uint64_t *ret_effective, struct err *e)
 {
@@ -140,7 +138,8 @@ bool priv_limit_caps(uint64_t caps, struct err *e)
 	uint64_t now;
 	if (!priv_caps(&now, e))
 		return false;
-	return now == keep || err_set(e, ERR_PERM, "capabilities are %#llx instead of %#llx", (unsigned long long)now, (unsigned long long)keep);
+	return now == keep ||
+	       err_set(e, ERR_PERM, "capabilities are %#llx instead of %#llx", (unsigned long long)now, (unsigned long long)keep);
 }
 
 bool priv_no_new_privs(struct err *e)

@@ -102,7 +102,8 @@ static void on_refused(int signo, siginfo_t *info, void *context)
 	n += sizeof(after) - 1;
 	if (write(STDERR_FILENO, line, n) < 0)
 		n = 0; /* nobody reads it */
-	/* Trapped again, and the handler's signal is blocked now: the kernel ends the process with SIGSYS, for the parent to see. */
+	/* Trapped again, and the handler's signal is blocked now: the kernel ends the process with SIGSYS, for the parent to see.
+	 */
 	syscall(SYS_reboot, 0, 0, 0, 0);
 	_exit(128 + SIGSYS);
 }

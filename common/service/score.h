@@ -1,4 +1,5 @@
-/* score - the scoreboard of a pool: what each worker is doing, in memory that the leader and all workers share. Private to service/.
+/* score - the scoreboard of a pool: what each worker is doing, in memory that the leader and all workers share. Private to
+ * service/.
  *
  * A worker writes its own slot only; counts are taken by looking at the slots, so a worker that is killed at any moment leaves
  * nothing to correct but its slot, which the leader clears when it reaps it. */
@@ -14,14 +15,14 @@
 enum score_state { SCORE_FREE, SCORE_STARTING, SCORE_IDLE, SCORE_BUSY, SCORE_LEAVING };
 
 struct score {
-	unsigned max; /* slots */
-	size_t size;  /* of the mapping */
-	_Atomic bool asked;       /* some worker wrote to the leader's pipe, which has not looked yet */
-	_Atomic uint64_t served;  /* clients, ever */
-	_Atomic uint64_t full_ms; /* when it was last logged that all workers are busy */
-	_Atomic uint64_t *mark;   /* whom each slot serves; 0: nobody */
+	unsigned max;                   /* slots */
+	size_t size;                    /* of the mapping */
+	_Atomic bool asked;             /* some worker wrote to the leader's pipe, which has not looked yet */
+	_Atomic uint64_t served;        /* clients, ever */
+	_Atomic uint64_t full_ms;       /* when it was last logged that all workers are busy */
+	_Atomic uint64_t *mark;         /* whom each slot serves; 0: nobody */
 	volatile sig_atomic_t *refused; /* system call for which the sandbox ended it; 0: none */
-	_Atomic uint8_t *state;   /* enum score_state */
+	_Atomic uint8_t *state;         /* enum score_state */
 };
 
 struct score_counts {

@@ -11,10 +11,10 @@
 #include <poll.h>
 #include <signal.h>
 
-#define LOG_WAIT_MS 50       /* connecting to logd: its socket is there from before any daemon until after all */
-#define CONNECT_PAUSE_MS 20  /* between attempts, while a service is being restarted */
-#define EXIT_USAGE 64  /* EX_USAGE */
-#define EXIT_CONFIG 78 /* EX_CONFIG: could not start */
+#define LOG_WAIT_MS 50      /* connecting to logd: its socket is there from before any daemon until after all */
+#define CONNECT_PAUSE_MS 20 /* between attempts, while a service is being restarted */
+#define EXIT_USAGE 64       /* EX_USAGE */
+#define EXIT_CONFIG 78      /* EX_CONFIG: could not start */
 
 /* --- what a daemon asks ---------------------------------------------------------------------------------------------------- */
 
@@ -54,7 +54,10 @@ void svc_mark(struct svc_ctx *ctx, const struct addr *client)
 		score_mark(ctx->score, ctx->slot, client);
 }
 
-unsigned svc_marked(const struct svc_ctx *ctx, const struct addr *client) { return ctx->score ? score_marked(ctx->score, client) : 0; }
+unsigned svc_marked(const struct svc_ctx *ctx, const struct addr *client)
+{
+	return ctx->score ? score_marked(ctx->score, client) : 0;
+}
 
 bool svc_connect(const struct svc_ctx *ctx, const char *endpoint, uint64_t wait_ms, int *ret_fd, struct err *e)
 {

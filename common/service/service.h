@@ -2,9 +2,9 @@
  *
  * A daemon's main() is a description and one call (STYLE.md 3.2). master executes it as
  *   postern-NAME --fds N        (descriptors: SVC_FD_* below, then N listening sockets, named in the environment POSTERN_LISTEN)
- * svc_main(): options (--help, --version, -T prints the parameter rows), reads the snapshot, opens the log, runs pre_drop with the rights that are
- * left by master, changes to its user and groups and proves that they cannot be regained, sets no-new-privileges, rlimits, dumpable
- * off, then reports leader_ready to master.
+ * svc_main(): options (--help, --version, -T prints the parameter rows), reads the snapshot, opens the log, runs pre_drop with the
+ * rights that are left by master, changes to its user and groups and proves that they cannot be regained, sets no-new-privileges,
+ * rlimits, dumpable off, then reports leader_ready to master.
  *  - SVC_POOL: the leader forks workers (min, max, spare), each takes sandbox and then clients one at a time with serve(): all
  *    listeners in one epoll set, EPOLLEXCLUSIVE. A worker ends after max_uses. State is in a scoreboard shared by the pool.
  *  - SVC_LOOP: the process itself is the daemon: start() puts its watches into the loop, then the loop runs.
@@ -25,7 +25,7 @@ enum { SVC_FD_CONFIG = 3, SVC_FD_MASTER = 4, SVC_FD_RUNDIR = 5, SVC_FD_FIRST_LIS
  * "smtpd", caller "" and `name` of the [listener] section. */
 struct svc_listener {
 	int fd;
-	char name[64];   /* "resolve.smtpd", "smtpd.submit", or the section's name */
+	char name[64]; /* "resolve.smtpd", "smtpd.submit", or the section's name */
 	bool tcp;
 	const struct cfg_listener *cfg; /* TCP: its section */
 };
@@ -45,36 +45,38 @@ struct svc_pool { /* from the configuration */
 };
 
 struct svc {
-	const char *name;   /* "smtpd"; the program is postern-smtpd, log lines carry the name */
-	const char *user;   /* "postern-smtpd"; NULL: stays root (local-delivery), with `caps` */
+	const char *name; /* "smtpd"; the program is postern-smtpd, log lines carry the name */
+	const char *user; /* "postern-smtpd"; NULL: stays root (local-delivery), with `caps` */
 	enum svc_model model;
-	unsigned sandbox;   /* SB_* */
-	uint64_t caps;      /* bit set of CAP_* kept by a root service; 0 otherwise */
+	unsigned sandbox;                                       /* SB_* */
+	uint64_t caps;                                          /* bit set of CAP_* kept by a root service; 0 otherwise */
 	void (*pool)(const struct cfg *, struct svc_pool *ret); /* SVC_POOL */
-	/* SVC_POOL, may be NULL: one worker (counted in min, max and spare) serves these listeners alone, so that a full pool cannot
-	 * keep their clients waiting. */
+	/* SVC_POOL, may be NULL: one worker (counted in min, max and spare) serves these listeners alone, so that a full pool
+	 * cannot keep their clients waiting. */
 	bool (*reserved)(const struct svc_listener *);
-	bool (*pre_drop)(struct svc_ctx *, struct err *);       /* may be NULL: open tables, keys, directories */
-	bool (*worker_init)(struct svc_ctx *, struct err *);    /* SVC_POOL, may be NULL: in each worker, before the sandbox is closed */
-	void (*serve)(struct svc_ctx *, struct svc_client *);   /* SVC_POOL */
+	bool (*pre_drop)(struct svc_ctx *, struct err *); /* may be NULL: open tables, keys, directories */
+	bool (*worker_init)(
+		struct svc_ctx *, struct err *); /* SVC_POOL, may be NULL: in each worker, before the sandbox is closed */
+	void (*serve)(struct svc_ctx *, struct svc_client *);            /* SVC_POOL */
 	bool (*start)(struct svc_ctx *, struct ev_loop *, struct err *); /* SVC_LOOP */
-	void (*drain)(struct svc_ctx *);                        /* SVC_LOOP: finish, then svc_done(); NULL: ends at once */
-	void (*reopen)(struct svc_ctx *);                       /* SVC_LOOP, may be NULL: reopen log files */
-	void (*report)(struct svc_ctx *, uint64_t *ret_workers, uint64_t *ret_busy, uint64_t *ret_max, uint64_t *ret_served); /* SVC_LOOP, may be NULL */
+	void (*drain)(struct svc_ctx *);                                 /* SVC_LOOP: finish, then svc_done(); NULL: ends at once */
+	void (*reopen)(struct svc_ctx *);                                /* SVC_LOOP, may be NULL: reopen log files */
+	void (*report)(struct svc_ctx *, uint64_t *ret_workers, uint64_t *ret_busy, uint64_t *ret_max,
+		uint64_t *ret_served); /* SVC_LOOP, may be NULL */
 };
 
 int svc_main(const struct svc *svc, int argc, char **argv);
 
 const struct cfg *svc_cfg(const struct svc_ctx *);
-void *svc_data(const struct svc_ctx *);              /* the daemon's own */
+void *svc_data(const struct svc_ctx *); /* the daemon's own */
 void svc_set_data(struct svc_ctx *, void *data);
 size_t svc_listeners(const struct svc_ctx *, const struct svc_listener **ret_first);
 const struct svc_listener *svc_listener(const struct svc_ctx *, const char *name); /* NULL: none */
-int svc_rundir(const struct svc_ctx *);              /* runtime_directory, for connects */
-int svc_wake_fd(const struct svc_ctx *);             /* workers: readable when the service is to end; give it to conn_init */
-bool svc_ending(const struct svc_ctx *);             /* drain was ordered, or the parent is gone */
-bool svc_orphaned(const struct svc_ctx *);           /* SVC_LOOP: ending because master is gone, not by its order */
-void svc_done(struct svc_ctx *);                     /* SVC_LOOP: drained; the process ends */
+int svc_rundir(const struct svc_ctx *);                                            /* runtime_directory, for connects */
+int svc_wake_fd(const struct svc_ctx *);   /* workers: readable when the service is to end; give it to conn_init */
+bool svc_ending(const struct svc_ctx *);   /* drain was ordered, or the parent is gone */
+bool svc_orphaned(const struct svc_ctx *); /* SVC_LOOP: ending because master is gone, not by its order */
+void svc_done(struct svc_ctx *);           /* SVC_LOOP: drained; the process ends */
 bool svc_unprivileged(const struct svc_ctx *);
 /* Directories that the sandbox shall leave reachable: call in pre_drop. Landlock rule for everything below fd. */
 void svc_allow_dir(struct svc_ctx *, int dirfd, unsigned access); /* SB_DIR_READ | SB_DIR_WRITE */
@@ -97,10 +99,10 @@ struct svc_entry {
 extern const struct svc_entry svc_catalog[]; /* in the order of start; ends with name NULL */
 
 struct svc_endpoint {
-	const char *name;    /* "resolve.smtpd": <service>.<kind of caller> */
-	int type;            /* SOCK_SEQPACKET or SOCK_STREAM */
+	const char *name; /* "resolve.smtpd": <service>.<kind of caller> */
+	int type;         /* SOCK_SEQPACKET or SOCK_STREAM */
 	unsigned mode;
-	const char *group;   /* whose members may connect; NULL: mode decides */
+	const char *group; /* whose members may connect; NULL: mode decides */
 };
 extern const struct svc_endpoint svc_endpoints[]; /* ends with name NULL */
 

@@ -9,8 +9,8 @@
 #include <poll.h>
 #include <sys/epoll.h>
 
-#define IDLE_MS 60000      /* a surplus worker waits so long for a client, then ends */
-#define FULL_LOG_MS 60000  /* `pool-full` at most this often */
+#define IDLE_MS 60000     /* a surplus worker waits so long for a client, then ends */
+#define FULL_LOG_MS 60000 /* `pool-full` at most this often */
 #define WAKE UINT32_MAX
 #define EXIT_TEMP 75 /* EX_TEMPFAIL */
 
@@ -64,7 +64,8 @@ static void call_for_more(struct svc_ctx *ctx, const struct svc_pool *pool, int 
 		return;
 	}
 	uint64_t now = clock_mono_ms(), last = s->full_ms;
-	if (idle_for_all(ctx, &n) == 0 && (last == 0 || now - last > FULL_LOG_MS) && atomic_compare_exchange_strong(&s->full_ms, &last, now))
+	if (idle_for_all(ctx, &n) == 0 && (last == 0 || now - last > FULL_LOG_MS) &&
+		atomic_compare_exchange_strong(&s->full_ms, &last, now))
 		LOG_WARN("pool-full", KV_U64("max", pool->max));
 }
 

@@ -11,7 +11,8 @@
 static void note(int dir, const char *name, const char *what)
 {
 	char line[100];
-	int n = snprintf(line, sizeof(line), "%s %s\n", name, what), fd = openat(dir, "events", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	int n = snprintf(line, sizeof(line), "%s %s\n", name, what),
+	    fd = openat(dir, "events", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 	if (fd < 0 || !fd_write_all(fd, line, (size_t)n, NULL))
 		_exit(1);
 	fd_close(&fd);

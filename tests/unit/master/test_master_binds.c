@@ -34,7 +34,8 @@ static struct cfg *config(const char *name, const char *addresses)
 	return c;
 }
 
-static bool open_tcp(const char *name, const char *addresses, const struct vec *old, uint64_t wait_ms, struct vec *ret, struct err *e)
+static bool open_tcp(
+	const char *name, const char *addresses, const struct vec *old, uint64_t wait_ms, struct vec *ret, struct err *e)
 {
 	struct cfg *c = config(name, addresses);
 	bool ok = binds_open_tcp(c, old, wait_ms, ret, e);

@@ -19,7 +19,8 @@ static void scene_new(struct scene *s)
 	snprintf(s->state, sizeof(s->state), "%s/spool/state", s->dir);
 	snprintf(s->log, sizeof(s->log), "%s/log/mail.log", s->dir);
 	s->cfg = (struct cfg){ .unprivileged = true, .log.log_file = s->log };
-	s->cfg.global = (struct cfg_global){ .queue_directory = s->queue, .runtime_directory = s->run, .state_directory = s->state };
+	s->cfg.global =
+		(struct cfg_global){ .queue_directory = s->queue, .runtime_directory = s->run, .state_directory = s->state };
 }
 
 static void scene_free(struct scene *s)

@@ -29,8 +29,9 @@ static void put(struct scene *s, const char *file, const char *text)
 static void put_conf(struct scene *s, const char *queue, const char *more)
 {
 	struct buf b = BUF_INIT(4000);
-	buf_putf(&b, "hostname = a.example\nqueue_directory = %s/%s\nruntime_directory = %s/run\nstate_directory = %s/state\n"
-		     "log_file = %s/mail.log\nstop_timeout = 1s\nrestart_delay_max = 1s\n%s\n",
+	buf_putf(&b,
+		"hostname = a.example\nqueue_directory = %s/%s\nruntime_directory = %s/run\nstate_directory = %s/state\n"
+		"log_file = %s/mail.log\nstop_timeout = 1s\nrestart_delay_max = 1s\n%s\n",
 		s->dir, queue, s->dir, s->dir, s->dir, more);
 	put(s, "conf", buf_str(&b));
 	buf_free(&b);
@@ -264,9 +265,7 @@ static void a_reload_that_cannot_be_whole_changes_nothing(void)
 	static const struct {
 		const char *queue, *conf, *smtpd;
 	} t[] = {
-		{ "queue", "banana = 1", "good" },
-		{ "queue2", "", "good" },
-		{ "queue", "banner = new", "refuse" },
+		{ "queue", "banana = 1", "good" }, { "queue2", "", "good" }, { "queue", "banner = new", "refuse" },
 		{ "queue", "banner = new", "die" },
 		{ "queue", "[listener x]\naddress = 203.0.113.77:2525", "good" }, /* not an address of this host (RFC 5737) */
 	};

@@ -66,7 +66,10 @@ void stage_start(struct stage *s, const struct svc *svc, const char *conf)
 	fd_close(&snapshot);
 }
 
-bool stage_ready(struct stage *s, struct leader_ready *ret) { return ipc_recv_msg(s->chan, &leader_ready_desc, ret, WAIT_MS, NULL); }
+bool stage_ready(struct stage *s, struct leader_ready *ret)
+{
+	return ipc_recv_msg(s->chan, &leader_ready_desc, ret, WAIT_MS, NULL);
+}
 
 void stage_order(struct stage *s, enum leader_order order)
 {

@@ -6,10 +6,10 @@
 #include "service/service.h"
 
 struct stage {
-	char dir[32];      /* runtime_directory with the socket NAME.test */
+	char dir[32]; /* runtime_directory with the socket NAME.test */
 	int dirfd;
 	int listener, chan;
-	pid_t pid;         /* of the leader, which leads a process group */
+	pid_t pid; /* of the leader, which leads a process group */
 	char endpoint[32];
 	int type;
 };

@@ -37,7 +37,9 @@ static bool fail(struct svc_ctx *ctx, struct ev_loop *loop, struct err *e)
 	return err_set(e, ERR_TEMP, "no queue");
 }
 
-#define LOOP .name = "loop", .user = "postern-queue", .model = SVC_LOOP, .sandbox = SB_STDIO | SB_SOCKETS, .reopen = reopen, .report = report
+#define LOOP                                                                                                            \
+	.name = "loop", .user = "postern-queue", .model = SVC_LOOP, .sandbox = SB_STDIO | SB_SOCKETS, .reopen = reopen, \
+	.report = report
 static const struct svc good = { LOOP, .start = start, .drain = finish };
 static const struct svc plain = { LOOP, .start = start };
 static const struct svc stuck = { LOOP, .start = start, .drain = never_finish };

@@ -62,7 +62,8 @@ static uint64_t ask(struct stage *s, char what)
 
 static void sizes(const struct cfg *c, struct svc_pool *ret)
 {
-	*ret = (struct svc_pool){ c->smtpd.smtpd_workers_min, c->smtpd.smtpd_workers_max, c->smtpd.smtpd_workers_spare, c->smtpd.smtpd_worker_uses };
+	*ret = (struct svc_pool){ c->smtpd.smtpd_workers_min, c->smtpd.smtpd_workers_max, c->smtpd.smtpd_workers_spare,
+		c->smtpd.smtpd_worker_uses };
 }
 
 static bool refuse(struct svc_ctx *ctx, struct err *e)
@@ -71,14 +72,16 @@ static bool refuse(struct svc_ctx *ctx, struct err *e)
 	return err_set(e, ERR_PERM, "the key is missing");
 }
 
-#define POOL .name = "pool", .user = "postern-smtpd", .model = SVC_POOL, .sandbox = SB_STDIO | SB_SOCKETS, .pool = sizes, .serve = serve
+#define POOL \
+	.name = "pool", .user = "postern-smtpd", .model = SVC_POOL, .sandbox = SB_STDIO | SB_SOCKETS, .pool = sizes, .serve = serve
 static const struct svc pool = { POOL };
 static const struct svc keyless = { POOL, .pre_drop = refuse };
 static const struct svc hopeless = { POOL, .worker_init = refuse };
 
 #define CONF "hostname = a.example\nstop_timeout = 2s\nlog_level = error\n"
-#define SIZES(min, max, spare, uses) \
-	"smtpd_workers_min = " #min "\nsmtpd_workers_max = " #max "\nsmtpd_workers_spare = " #spare "\nsmtpd_worker_uses = " #uses "\n"
+#define SIZES(min, max, spare, uses)                                                                                               \
+	"smtpd_workers_min = " #min "\nsmtpd_workers_max = " #max "\nsmtpd_workers_spare = " #spare "\nsmtpd_worker_uses = " #uses \
+	"\n"
 
 static void begin(struct stage *s, const char *conf)
 {

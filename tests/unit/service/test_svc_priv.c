@@ -99,7 +99,8 @@ static int keep_caps_twice(void)
 {
 	struct err e;
 	uint64_t caps = 0;
-	if (!priv_limit_caps(PRIV_CAP(CAP_CHOWN) | PRIV_CAP(CAP_SETPCAP), &e) || !priv_limit_caps(PRIV_CAP(CAP_CHOWN) | PRIV_CAP(CAP_KILL), &e))
+	if (!priv_limit_caps(PRIV_CAP(CAP_CHOWN) | PRIV_CAP(CAP_SETPCAP), &e) ||
+		!priv_limit_caps(PRIV_CAP(CAP_CHOWN) | PRIV_CAP(CAP_KILL), &e))
 		return 1;
 	return priv_caps(&caps, &e) && caps == PRIV_CAP(CAP_CHOWN) ? 0 : 2;
 }

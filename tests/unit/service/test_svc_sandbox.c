@@ -19,7 +19,11 @@
 
 /* Acts give 0 or an errno. The unused ones are those that a sanitizer must be allowed. */
 static int result(long rc) { return rc >= 0 ? 0 : errno; }
-static int read_passwd(int dir) { (void)dir; return result(open("/etc/passwd", O_RDONLY | O_CLOEXEC)); }
+static int read_passwd(int dir)
+{
+	(void)dir;
+	return result(open("/etc/passwd", O_RDONLY | O_CLOEXEC));
+}
 static int read_in_dir(int dir) { return result(openat(dir, "file", O_RDONLY | O_CLOEXEC)); }
 static int write_in_dir(int dir) { return result(openat(dir, "file", O_WRONLY | O_CLOEXEC)); }
 static int make_in_dir(int dir) { return result(openat(dir, "new", O_WRONLY | O_CREAT | O_CLOEXEC, 0600)); }
@@ -41,9 +45,21 @@ static int exec_true(int dir)
 	(void)dir;
 	return result(execve("/bin/true", argv, env));
 }
-static int unix_socket(int dir) { (void)dir; return result(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
-static int inet_socket(int dir) { (void)dir; return result(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
-static UNUSED int raw_socket(int dir) { (void)dir; return result(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0)); }
+static int unix_socket(int dir)
+{
+	(void)dir;
+	return result(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+}
+static int inet_socket(int dir)
+{
+	(void)dir;
+	return result(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+}
+static UNUSED int raw_socket(int dir)
+{
+	(void)dir;
+	return result(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0));
+}
 static UNUSED int code_pages(int dir)
 {
 	(void)dir;
@@ -54,12 +70,36 @@ static int data_pages(int dir)
 	(void)dir;
 	return result(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0);
 }
-static UNUSED int trace_parent(int dir) { (void)dir; return result(ptrace(PTRACE_ATTACH, getppid(), NULL, NULL)); }
-static int new_memfd(int dir) { (void)dir; return result(memfd_create("x", MFD_CLOEXEC)); }
-static int become_other(int dir) { (void)dir; return result(setresuid((uid_t)-1, (uid_t)-1, (uid_t)-1)); }
-static int signal_parent(int dir) { (void)dir; return result(kill(getppid(), 0)); }
-static int time_of_day(int dir) { (void)dir; return result(clock_gettime(CLOCK_REALTIME, &(struct timespec){ 0 })); }
-static int undo_trap(int dir) { (void)dir; return signal(SIGSYS, SIG_IGN) == SIG_ERR ? errno : 0; }
+static UNUSED int trace_parent(int dir)
+{
+	(void)dir;
+	return result(ptrace(PTRACE_ATTACH, getppid(), NULL, NULL));
+}
+static int new_memfd(int dir)
+{
+	(void)dir;
+	return result(memfd_create("x", MFD_CLOEXEC));
+}
+static int become_other(int dir)
+{
+	(void)dir;
+	return result(setresuid((uid_t)-1, (uid_t)-1, (uid_t)-1));
+}
+static int signal_parent(int dir)
+{
+	(void)dir;
+	return result(kill(getppid(), 0));
+}
+static int time_of_day(int dir)
+{
+	(void)dir;
+	return result(clock_gettime(CLOCK_REALTIME, &(struct timespec){ 0 }));
+}
+static int undo_trap(int dir)
+{
+	(void)dir;
+	return signal(SIGSYS, SIG_IGN) == SIG_ERR ? errno : 0;
+}
 static UNUSED int more_memory_limit(int dir)
 {
 	(void)dir;
@@ -124,7 +164,7 @@ struct act {
 	const char *what;
 	unsigned flags, access;
 	int (*act)(int dir);
-	int want; /* 0, an errno, KILLED */
+	int want;      /* 0, an errno, KILLED */
 	bool landlock; /* Landlock's work */
 };
 
