@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #define REPLY_MAX (64 * 1024)
+#define LEAVE_MS 1000           /* who says nothing for so long is idle, when we are to end */
 #define LINGER_MS 500           /* how long a client may still talk after its last reply */
 #define LINGER_MAX (256 * 1024) /* and how much */
 
@@ -18,7 +19,9 @@ struct talk {
 	struct session session;
 	struct conn conn;
 	struct buf reply;
-	const char *end; /* how it ended, for the log */
+	uint64_t heard_ms; /* when the client last said something */
+	bool leaving;      /* the service ends, or a new leader takes over */
+	const char *end;   /* how it ended, for the log */
 };
 
 /* --- out of memory: said without memory (DESIGN 6) --- */
@@ -97,16 +100,28 @@ static void tarpit(struct talk *t, uint64_t ms)
 		return; /* a signal: the delay is no promise */
 }
 
-/* The client is silent, gone, or we are to end. true: go on. */
-static bool go_on(struct talk *t, const struct err *e)
+/* We are to end. An idle client is told at once; one in the middle of something may go on as long as it does not pause, up to the
+ * end of its message. */
+static bool leave(struct talk *t)
 {
-	if (e->sys == EINTR && t->session.phase == PH_DATA) {
-		t->conn.ignore_wake = true; /* a message in progress is finished */
+	t->leaving = true;
+	t->conn.ignore_wake = true;
+	return t->session.phase == PH_DATA || clock_mono_ms() - t->heard_ms < LEAVE_MS;
+}
+
+static void say_leaving(struct talk *t)
+{
+	session_close(&t->session, "4.3.2", "The server is going down, come again soon", &t->reply);
+	t->end = "shutdown";
+}
+
+/* No input came. true: wait on. */
+static bool wait_on(struct talk *t, const struct err *e)
+{
+	if (e->sys == EINTR && leave(t))
 		return true;
-	}
-	if (e->sys == EINTR) {
-		session_close(&t->session, "4.3.2", "The server is going down, come again soon", &t->reply);
-		t->end = "shutdown";
+	if (e->sys == EINTR || (e->sys == ETIMEDOUT && t->leaving && t->session.phase != PH_DATA)) {
+		say_leaving(t);
 	} else if (e->sys == ETIMEDOUT) {
 		session_close(&t->session, "4.4.2", "Timeout: closing the connection", &t->reply);
 		t->end = "timeout";
@@ -117,30 +132,33 @@ static bool go_on(struct talk *t, const struct err *e)
 	return false;
 }
 
-static bool more_input(struct talk *t)
+static void more_input(struct talk *t)
 {
 	const struct cfg_smtpd *c = &t->worker->cfg->smtpd;
+	bool in_data = t->session.phase == PH_DATA;
 	struct err e;
-	t->conn.idle_ms = 1000 * (t->session.phase == PH_DATA ? c->data_timeout : c->command_timeout);
-	return conn_fill(&t->conn, &e) || go_on(t, &e);
+	t->conn.idle_ms = in_data ? c->data_timeout * 1000 : t->leaving ? LEAVE_MS : c->command_timeout * 1000;
+	if (conn_fill(&t->conn, &e))
+		t->heard_ms = clock_mono_ms();
+	else if (!wait_on(t, &e))
+		t->session.phase = PH_QUIT;
 }
 
 static void converse(struct talk *t)
 {
 	struct session *s = &t->session;
+	t->heard_ms = clock_mono_ms();
 	session_greet(s, &t->reply);
 	while (send_reply(t) && s->phase != PH_QUIT) {
-		if (t->conn.woken && s->phase != PH_DATA) {
-			session_close(s, "4.3.2", "The server is going down, come again soon", &t->reply);
-			t->end = "shutdown";
-			continue;
-		}
+		bool in_data = s->phase == PH_DATA;
 		size_t used = session_feed(s, t->conn.in, &t->reply);
 		conn_take(&t->conn, used);
 		if (s->delay_ms > 0)
 			tarpit(t, s->delay_ms);
-		if (used == 0 && !more_input(t))
-			s->phase = PH_QUIT;
+		if (in_data && s->phase == PH_HELLO && t->leaving)
+			say_leaving(t); /* its message is done */
+		else if (used == 0)
+			more_input(t);
 	}
 }
 
