@@ -135,7 +135,7 @@ static struct slot *free_slot(struct qmgr *q)
 			return closed;
 		fd_close(&closed->watch.fd);
 	}
-	LOG_WARN("agent_away", KV_STR("agent", "bounce"), KV_ERR(&e));
+	LOG_WARN("agent-away", KV_STR("agent", "bounce"), KV_ERR(&e));
 	b->away = true;
 	ev_timer_set(q->loop, &b->again, AWAY_MS);
 	return NULL;

@@ -198,7 +198,7 @@ static void on_chan(struct ev_io *w, unsigned events, void *arg)
 			return;
 		if (!got || !ipc_dispatch(rules, &c->seen, 1, 1, &q->packet, c, &e)) {
 			if (got)
-				LOG_WARN("channel_dropped", KV_STR("peer", "control"), KV_U64("uid", c->uid), KV_ERR(&e));
+				LOG_WARN("channel-dropped", KV_STR("peer", "control"), KV_U64("uid", c->uid), KV_ERR(&e));
 			chan_close(c);
 			return;
 		}
@@ -247,7 +247,7 @@ static void on_new_chan(struct qmgr *q, int fd)
 	c->watch = (struct ev_io){ .fd = fd, .on = on_chan, .arg = c };
 	c->timer = (struct ev_timer){ .on = on_timer, .arg = c };
 	if (!chan_add(q, c, &e)) {
-		LOG_WARN("channel_failed", KV_STR("peer", "control"), KV_ERR(&e));
+		LOG_WARN("channel-failed", KV_STR("peer", "control"), KV_ERR(&e));
 		close(fd);
 		free(c);
 		return;

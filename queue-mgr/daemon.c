@@ -85,7 +85,7 @@ static void raise_files(const struct cfg *cfg)
 	}
 	r.rlim_cur = r.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &r) < 0 || (r.rlim_cur != RLIM_INFINITY && r.rlim_cur < want))
-		LOG_WARN("few_files", KV_U64("limit", r.rlim_cur), KV_U64("wanted", want));
+		LOG_WARN("few-files", KV_U64("limit", r.rlim_cur), KV_U64("wanted", want));
 }
 
 static bool probe(struct spool_dir *d, struct err *e)
@@ -94,9 +94,9 @@ static bool probe(struct spool_dir *d, struct err *e)
 	if (!spool_dir_probe(d, note, sizeof(note), e))
 		return false;
 	if (note[0] != '\0')
-		LOG_WARN("file_system", KV_STR("queue_sync", d->strict ? "strict" : "name-first"), KV_STR("note", note));
+		LOG_WARN("file-system", KV_STR("queue_sync", d->strict ? "strict" : "name-first"), KV_STR("note", note));
 	else
-		LOG_INFO("file_system", KV_STR("queue_sync", d->strict ? "strict" : "name-first"));
+		LOG_INFO("file-system", KV_STR("queue_sync", d->strict ? "strict" : "name-first"));
 	return true;
 }
 
@@ -186,7 +186,7 @@ static void on_lock(struct ev_timer *t, void *arg)
 	struct err e;
 	if (spool_dir_lock(&q->dir, false, &e)) {
 		if (!begin(q, &e)) {
-			LOG_ERROR("start_failed", KV_ERR(&e));
+			LOG_ERROR("start-failed", KV_ERR(&e));
 			svc_done(q->svc);
 		}
 		return;

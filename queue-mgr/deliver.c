@@ -86,7 +86,7 @@ static void on_agent(struct ev_io *w, unsigned events, void *arg)
 		if (e.kind == ERR_TEMP)
 			break;
 		if (s->n_sent > 0 || e.sys != 0)
-			LOG_WARN("agent_lost", KV_STR("agent", "local-delivery"), KV_U64("deliveries", s->n_sent), KV_ERR(&e));
+			LOG_WARN("agent-lost", KV_STR("agent", "local-delivery"), KV_U64("deliveries", s->n_sent), KV_ERR(&e));
 		slot_lost(s);
 	}
 	work_dispatch(q);
@@ -99,14 +99,14 @@ static bool slot_connect(struct slot *s)
 	int fd;
 	if (!svc_connect(q->svc, agent_of(CLASS_LOCAL)->endpoint, 0, &fd, &e)) {
 		if (!q->deliver->away)
-			LOG_WARN("agent_away", KV_STR("agent", "local-delivery"), KV_ERR(&e));
+			LOG_WARN("agent-away", KV_STR("agent", "local-delivery"), KV_ERR(&e));
 		q->deliver->away = true;
 		ev_timer_set(q->loop, &q->deliver->again, AWAY_MS);
 		return false;
 	}
 	s->watch = (struct ev_io){ .fd = fd, .on = on_agent, .arg = s };
 	if (!ev_add(q->loop, &s->watch, EV_READ, &e)) {
-		LOG_ERROR("agent_failed", KV_ERR(&e));
+		LOG_ERROR("agent-failed", KV_ERR(&e));
 		fd_close(&s->watch.fd);
 		return false;
 	}
@@ -166,7 +166,7 @@ void deliver_tick(struct qmgr *q)
 		if (s->watch.fd < 0)
 			continue;
 		if (s->n_sent > 0 && now - s->since_ms > answer_ms) {
-			LOG_WARN("agent_lost", KV_STR("agent", "local-delivery"), KV_U64("deliveries", s->n_sent),
+			LOG_WARN("agent-lost", KV_STR("agent", "local-delivery"), KV_U64("deliveries", s->n_sent),
 				KV_STR("reason", "no answer"));
 			slot_lost(s);
 		} else if (s->n_sent == 0 && now - s->since_ms > IDLE_MS)
@@ -269,7 +269,7 @@ void deliver_send(struct qmgr *q, unsigned slot, struct rcpt *r)
 		s->sent[s->n_sent++] = r;
 		return;
 	}
-	LOG_WARN("agent_lost", KV_STR("agent", "local-delivery"), KV_U64("deliveries", s->n_sent), KV_ERR(&e));
+	LOG_WARN("agent-lost", KV_STR("agent", "local-delivery"), KV_U64("deliveries", s->n_sent), KV_ERR(&e));
 	sched_done(q->sched, r->unit.dest, SCHED_NEITHER);
 	r->state = RCPT_WAITING;
 	r->msg->waiting++;

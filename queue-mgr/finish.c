@@ -29,7 +29,7 @@ static void marked(struct io_job *job, enum io_answer answer, const struct err *
 	m->marking = false;
 	if (answer != IO_OK) {
 		/* Not known on disk: they would be delivered again after a restart; then the agent finds the first copy. */
-		LOG_ERROR("mark_failed", KV_QID(m->id.text), KV_ERR(e));
+		LOG_ERROR("mark-failed", KV_QID(m->id.text), KV_ERR(e));
 		m->mark_failed = true;
 	}
 	for (size_t i = 0; i < job->n_marks && answer == IO_OK; i++) {
@@ -124,7 +124,7 @@ static bool to_postmaster(const struct msg *m)
 /* Never a bounce of a bounce: a null sender is told nothing (RFC 5321 6.1). The postmaster may be, but not of his own mail. */
 static void end_double(struct msg *m)
 {
-	LOG_WARN("double_bounce", KV_QID(m->id.text), KV_U64("recipients", count(m, RCPT_FAILED)));
+	LOG_WARN("double-bounce", KV_QID(m->id.text), KV_U64("recipients", count(m, RCPT_FAILED)));
 	for (size_t i = 0; i < m->n_rcpt; i++)
 		if (m->rcpt[i].state == RCPT_FAILED)
 			set_status(m, &m->rcpt[i], SPOOL_FAILED);
@@ -182,7 +182,7 @@ void finish_reported(struct qmgr *q, struct msg *m, enum reported how, const cha
 	if (kind == BOUNCE_DELAYED) {
 		m->warned = how != REPORT_LATER;
 		if (how == REPORTED)
-			LOG_INFO("delay_reported", KV_QID(m->id.text), KV_STR("to", m->sender));
+			LOG_INFO("delay-reported", KV_QID(m->id.text), KV_STR("to", m->sender));
 		finish_msg(q, m);
 		return;
 	}
@@ -192,9 +192,9 @@ void finish_reported(struct qmgr *q, struct msg *m, enum reported how, const cha
 	else
 		fail_later(m);
 	if (how == REPORT_REFUSED)
-		LOG_ERROR("report_refused", KV_QID(m->id.text), KV_STR("to", m->sender), KV_STR("reason", text));
+		LOG_ERROR("report-refused", KV_QID(m->id.text), KV_STR("to", m->sender), KV_STR("reason", text));
 	else if (how == REPORT_LATER)
-		LOG_WARN("report_failed", KV_QID(m->id.text), KV_STR("to", m->sender), KV_STR("reason", text));
+		LOG_WARN("report-failed", KV_QID(m->id.text), KV_STR("to", m->sender), KV_STR("reason", text));
 	if (m->act == ACT_NONE && (how == REPORT_REFUSED || (how == REPORTED && stranger)))
 		m->act = ACT_HOLD;
 	finish_msg(q, m);
@@ -215,7 +215,7 @@ static void unlink_file(struct qmgr *q, struct msg *m, const char *event)
 	struct err e;
 	index_name(q->index, m->slot, name);
 	if (!m->gone && !qfile_unlink(qfile_dir(&q->dir, index_at(q->index, m->slot)->where, &m->id), name, &e))
-		LOG_ERROR("unlink_failed", KV_QID(m->id.text), KV_ERR(&e));
+		LOG_ERROR("unlink-failed", KV_QID(m->id.text), KV_ERR(&e));
 	if (strcmp(event, "removed") == 0)
 		LOG_DEBUG("removed", KV_QID(m->id.text));
 	else
@@ -251,7 +251,7 @@ static void hold_file(struct qmgr *q, struct msg *m)
 	}
 	if (vanished(q, m, &e))
 		return;
-	LOG_ERROR("hold_failed", KV_QID(m->id.text), KV_ERR(&e));
+	LOG_ERROR("hold-failed", KV_QID(m->id.text), KV_ERR(&e));
 	uint32_t slot = m->slot;
 	work_close(q, m);
 	index_due_set(q->index, slot, q_now() + SOON_SECS);
@@ -292,7 +292,7 @@ static void postpone(struct qmgr *q, struct msg *m)
 		if (vanished(q, m, &e))
 			return;
 		/* The name keeps the old time, which after a restart means an earlier attempt. */
-		LOG_ERROR("rename_failed", KV_QID(m->id.text), KV_ERR(&e));
+		LOG_ERROR("rename-failed", KV_QID(m->id.text), KV_ERR(&e));
 		c.due = now + MAX(pause, 1u);
 	}
 	log_deferred(q, m, pause);

@@ -5,7 +5,8 @@
 #include "base/log.h"
 
 #define STAY_MS 5000
-#define BATCH 2000 /* moves in one turn */
+#define MOVES_MAX 2000    /* in one turn */
+#define LOOKED_AT_MAX 200000 /* most were delivered long since */
 #define FRESH_MAX (1u << 20)
 
 struct young {
@@ -44,36 +45,38 @@ void fresh_add(struct qmgr *q, const struct spool_id *id)
 	y->since_ms = ev_now_ms(q->loop);
 }
 
-/* In an agent's hands it keeps its name: when it comes back it goes on, or moves as postponed. */
-static void move(struct qmgr *q, const struct spool_id *id)
+/* True: it was renamed. In an agent's hands it keeps its name: when it comes back it goes on, or moves as postponed. */
+static bool move(struct qmgr *q, const struct spool_id *id)
 {
 	uint32_t slot = index_find(q->index, id);
 	struct err e;
 	if (slot == INDEX_NONE)
-		return;
+		return false;
 	const struct entry *en = index_at(q->index, slot);
 	if (en->where != IN_NEW || en->state == ENTRY_BUSY || (en->flags & ENTRY_DELETED) != 0)
-		return;
+		return false;
 	if (en->state == ENTRY_OPEN) {
 		const struct msg *m = work_open_msg(q, slot);
 		if (m->sent > 0 || m->marking || m->gone)
-			return;
+			return false;
 	}
 	struct entry_change change = entry_as_is(q->index, slot);
 	change.where = IN_CUR;
 	if (!entry_move(q->index, &q->dir, slot, &change, &e))
-		LOG_DEBUG("not_moved", KV_QID(id->text), KV_ERR(&e));
+		LOG_DEBUG("not-moved", KV_QID(id->text), KV_ERR(&e));
+	return true;
 }
 
 void fresh_tick(struct qmgr *q)
 {
 	struct fresh *f = q->fresh;
 	uint64_t now = ev_now_ms(q->loop);
-	for (int n = 0; n < BATCH && f->first < f->young.len; n++, f->first++) {
+	int moves = 0;
+	for (int n = 0; n < LOOKED_AT_MAX && moves < MOVES_MAX && f->first < f->young.len; n++, f->first++) {
 		const struct young *y = VEC_AT(&f->young, struct young, f->first);
 		if (y->since_ms + STAY_MS > now)
 			break;
-		move(q, &y->id);
+		moves += move(q, &y->id);
 	}
 	if (f->first == f->young.len) {
 		f->first = 0;

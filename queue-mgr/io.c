@@ -93,7 +93,7 @@ static void helper_lost(struct helper *h)
 	static const struct err lost = { .kind = ERR_TEMP, .text = "a queue-io helper ended" };
 	ev_del(h->io->loop, &h->watch);
 	fd_close(&h->watch.fd);
-	LOG_ERROR("helper_lost", KV_STR("daemon", "queue-io"), KV_U64("jobs", h->in_flight));
+	LOG_ERROR("helper-lost", KV_STR("daemon", "queue-io"), KV_U64("jobs", h->in_flight));
 	while (h->first != NULL)
 		finish_job(h, IO_TEMP, &lost);
 	ev_timer_set(h->io->loop, &h->io->again, 1000);
@@ -130,7 +130,7 @@ static void on_again(struct ev_timer *t, void *arg)
 	struct err e;
 	for (unsigned i = 0; i < io->n; i++)
 		if (io->helper[i].watch.fd < 0 && !start_helper(&io->helper[i], &e)) {
-			LOG_ERROR("helper_failed", KV_STR("daemon", "queue-io"), KV_ERR(&e));
+			LOG_ERROR("helper-failed", KV_STR("daemon", "queue-io"), KV_ERR(&e));
 			ev_timer_set(io->loop, t, 1000);
 		}
 	send_waiting(io);

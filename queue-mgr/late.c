@@ -40,7 +40,7 @@ static void remember(struct qmgr *q, const struct deliver_res *res)
 	r->res = *res;
 	r->next = hmap_get(q->late->by_id, sv_of(res->id));
 	if (!hmap_put(q->late->by_id, sv_of(res->id), r)) {
-		LOG_WARN("late_lost", KV_QID(res->id));
+		LOG_WARN("late-lost", KV_QID(res->id));
 		free(r);
 	}
 }
@@ -99,7 +99,7 @@ static void on_chan(struct ev_io *w, unsigned events, void *arg)
 		if (!got && e.kind == ERR_TEMP)
 			break;
 		if (got || e.sys != 0)
-			LOG_WARN("channel_dropped", KV_STR("peer", "local-delivery"), KV_ERR(&e));
+			LOG_WARN("channel-dropped", KV_STR("peer", "local-delivery"), KV_ERR(&e));
 		ev_del(q->loop, w);
 		close(w->fd);
 		free(c);
@@ -117,7 +117,7 @@ static void on_new_chan(struct qmgr *q, int fd)
 	c->watch = (struct ev_io){ .fd = fd, .on = on_chan, .arg = c };
 	if (ev_add(q->loop, &c->watch, EV_READ, &e))
 		return;
-	LOG_ERROR("channel_failed", KV_STR("peer", "local-delivery"), KV_ERR(&e));
+	LOG_ERROR("channel-failed", KV_STR("peer", "local-delivery"), KV_ERR(&e));
 	close(fd);
 	free(c);
 }

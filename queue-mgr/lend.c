@@ -74,7 +74,7 @@ static void remove_file(struct qmgr *q, const struct spool_id *id)
 {
 	struct err e;
 	if (!qfile_unlink(qfile_dir(&q->dir, IN_NEW, id), id->text, &e))
-		LOG_ERROR("unlink_failed", KV_QID(id->text), KV_ERR(&e));
+		LOG_ERROR("unlink-failed", KV_QID(id->text), KV_ERR(&e));
 }
 
 /* --- channels -------------------------------------------------------------------------------------------------------------- */
@@ -164,7 +164,7 @@ static void stock_done(struct io_job *job, enum io_answer answer, const struct e
 		pay_owed(l);
 		return;
 	}
-	LOG_ERROR("sync_failed", KV_ERR(e));
+	LOG_ERROR("sync-failed", KV_ERR(e));
 	drop_stock(q);
 	for (struct chan *c = l->first, *next; c != NULL; c = next) {
 		struct err ignored;
@@ -211,7 +211,7 @@ static bool lend_strict(struct chan *c, struct err *e)
 
 static bool full(struct chan *c, struct err *e)
 {
-	LOG_WARN("lend_failed", KV_ERR(e));
+	LOG_WARN("lend-failed", KV_ERR(e));
 	space_failed(c->q, e->sys == ENOSPC || e->sys == EDQUOT ? "the queue's file system is full" : "queue files cannot be made");
 	return refuse(c, "the queue is full", e);
 }
@@ -325,7 +325,7 @@ static void on_chan(struct ev_io *w, unsigned events, void *arg)
 		if (!got && e.kind == ERR_TEMP)
 			break;
 		if (got || e.sys != 0)
-			LOG_WARN("channel_dropped", KV_STR("peer", "smtpd"), KV_ERR(&e));
+			LOG_WARN("channel-dropped", KV_STR("peer", "smtpd"), KV_ERR(&e));
 		chan_close(c);
 		break;
 	}
@@ -339,7 +339,7 @@ static void on_new_chan(struct qmgr *q, int fd)
 	c->q = q;
 	c->watch = (struct ev_io){ .fd = fd, .on = on_chan, .arg = c };
 	if (!ev_add(q->loop, &c->watch, EV_READ, &e)) {
-		LOG_ERROR("channel_failed", KV_STR("peer", "smtpd"), KV_ERR(&e));
+		LOG_ERROR("channel-failed", KV_STR("peer", "smtpd"), KV_ERR(&e));
 		close(fd);
 		free(c);
 		return;

@@ -58,7 +58,7 @@ static void wipe(struct item *it, const char *reason)
 	struct qmgr *q = it->q;
 	struct err e;
 	if (!qfile_unlink(qfile_dir(&q->dir, IN_NEW, &it->id), it->id.text, &e))
-		LOG_ERROR("wipe_failed", KV_QID(it->id.text), KV_ERR(&e));
+		LOG_ERROR("wipe-failed", KV_QID(it->id.text), KV_ERR(&e));
 	else if (reason != NULL)
 		LOG_INFO("wiped", KV_QID(it->id.text), KV_STR("reason", reason));
 	remove_item(q->look, it);

@@ -72,7 +72,7 @@ bool qfile_corrupt(const struct spool_dir *d, int dir, const char *name, const c
 	snprintf(to, sizeof(to), "%s", name);
 	for (int n = 1; n < 100; n++) {
 		if (renameat2(dir, name, d->corrupt_fd, to, RENAME_NOREPLACE) == 0) {
-			LOG_WARN("corrupt", KV_STR("file", name), KV_STR("moved_to", to), KV_STR("reason", reason));
+			LOG_WARN("corrupt", KV_STR("file", name), KV_STR("now", to), KV_STR("reason", reason));
 			return true;
 		}
 		if (errno != EEXIST)

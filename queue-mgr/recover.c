@@ -74,7 +74,7 @@ static void on_tmp(struct qmgr *q, int dir, const char *name)
 	if (qfile_unlink(dir, name, &e))
 		LOG_INFO("wiped", KV_QID(id.text), KV_STR("reason", "an unfinished part"));
 	else
-		LOG_ERROR("wipe_failed", KV_QID(id.text), KV_ERR(&e));
+		LOG_ERROR("wipe-failed", KV_QID(id.text), KV_ERR(&e));
 }
 
 /* --- directories ------------------------------------------------------------------------------------------------------------ */
@@ -133,7 +133,7 @@ static bool open_dir(struct qmgr *q)
 		return true;
 	struct err e;
 	err_sys(&e, ERR_TEMP, "read a directory of the queue");
-	LOG_ERROR("scan_failed", KV_U64("shard", r->shard), KV_ERR(&e));
+	LOG_ERROR("scan-failed", KV_U64("shard", r->shard), KV_ERR(&e));
 	return false;
 }
 
@@ -146,7 +146,7 @@ static bool read_name(struct qmgr *q)
 	if (d == NULL && errno != 0) {
 		struct err e;
 		err_sys(&e, ERR_TEMP, "read a directory of the queue");
-		LOG_ERROR("scan_failed", KV_U64("shard", r->shard), KV_ERR(&e));
+		LOG_ERROR("scan-failed", KV_U64("shard", r->shard), KV_ERR(&e));
 	}
 	if (d == NULL)
 		return false;

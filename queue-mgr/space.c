@@ -29,7 +29,7 @@ static void set(struct space *s, const char *why)
 	if (why != NULL && s->why == NULL)
 		LOG_WARN("full", KV_STR("reason", why));
 	if (why == NULL && s->why != NULL)
-		LOG_INFO("not_full");
+		LOG_INFO("not-full");
 	s->why = why;
 }
 

@@ -187,7 +187,7 @@ static enum found_msg try_later(struct qmgr *q, uint32_t slot, const struct err 
 {
 	struct spool_id id;
 	index_id(q->index, slot, &id);
-	LOG_WARN("open_failed", KV_QID(id.text), KV_ERR(e));
+	LOG_WARN("open-failed", KV_QID(id.text), KV_ERR(e));
 	index_due_set(q->index, slot, q_now() + 10);
 	return MSG_LATER;
 }
@@ -269,6 +269,7 @@ static void checked(struct io_job *job, enum io_answer answer, const struct err 
 	work_dispatch(q);
 }
 
+/* fsync too: what an earlier queue-mgr knew to be synced, this one does not. */
 static enum found_msg check_first(struct qmgr *q, uint32_t slot, int fd, uint64_t size)
 {
 	struct check *c = mem_new(sizeof(*c));
@@ -363,6 +364,6 @@ void work_dispatch(struct qmgr *q)
 	while (q->checking < CHECKING_MAX && deliver_free(q, &slot) && sched_next(q->sched, &p))
 		dispatch_pick(q, &p, slot);
 	/* All slots are busy: the next message for the same mailbox may already wait in its agent's socket. */
-	while (deliver_ahead(q, &slot, &p))
+	while (q->checking < CHECKING_MAX && deliver_ahead(q, &slot, &p))
 		dispatch_pick(q, &p, slot);
 }
