@@ -31,9 +31,17 @@ struct server {
 	uint64_t last_id, served, busy;
 	uint64_t noted_ms;
 	bool draining;
+	struct ev_timer end;
 };
 
 static struct sv id_key(const uint64_t *id) { return (struct sv){ (const char *)id, sizeof(*id) }; }
+
+/* By a timer: handlers on the stack still use what the end frees. */
+static void end_when_idle(struct server *s)
+{
+	if (s->draining && s->busy == 0)
+		ev_timer_set(s->loop, &s->end, 0);
+}
 
 static void close_chan(struct chan *c)
 {
@@ -45,8 +53,7 @@ static void close_chan(struct chan *c)
 	hmap_del(s->chans, id_key(&c->asker.id));
 	buf_free(&c->out);
 	free(c);
-	if (s->draining && s->busy == 0)
-		svc_done(s->ctx);
+	end_when_idle(s);
 }
 
 /* --- look-ups for decisions ---------------------------------------------------------------------------------------------- */
@@ -198,8 +205,7 @@ static void on_looked_up(void *arg, uint64_t id)
 	if (!c || c->asker.waiting == 0 || --c->asker.waiting > 0)
 		return;
 	try_answer(c);
-	if (s->draining && s->busy == 0)
-		svc_done(s->ctx);
+	end_when_idle(s);
 }
 
 /* --- questions ----------------------------------------------------------------------------------------------------------- */
@@ -335,6 +341,30 @@ static bool watch_listeners(struct server *s, struct err *e)
 	return true;
 }
 
+static void on_end(struct ev_timer *t, void *arg)
+{
+	struct server *s = arg;
+	size_t cursor = 0;
+	struct sv key;
+	void *chan;
+
+	(void)t;
+	while (hmap_next(s->chans, &cursor, &key, &chan))
+		close_chan(chan);
+	ev_timer_clear(s->loop, &s->end);
+	hmap_free(s->chans, NULL);
+	users_free(s->users);
+	table_close(&s->aliases);
+	table_close(&s->mailboxes);
+	decision_free(&s->decision);
+	rules_free(s->rules);
+	ipc_packet_free(&s->packet);
+	buf_free(&s->scratch);
+	svc_set_data(s->ctx, NULL);
+	svc_done(s->ctx);
+	free(s);
+}
+
 bool resolve_start(struct svc_ctx *ctx, struct ev_loop *loop, struct err *e)
 {
 	const struct cfg *cfg = svc_cfg(ctx);
@@ -354,6 +384,7 @@ bool resolve_start(struct svc_ctx *ctx, struct ev_loop *loop, struct err *e)
 	s->users = users_new(loop, &cfg->resolve, on_looked_up, s);
 	s->lookups = (struct lookups){ get_alias, get_mailbox, get_user, get_base_owner, s };
 	decision_init(&s->decision, r);
+	s->end = (struct ev_timer){ .on = on_end, .arg = s };
 	svc_set_data(ctx, s);
 	return watch_listeners(s, e);
 }
@@ -366,8 +397,7 @@ void resolve_drain(struct svc_ctx *ctx)
 	for (size_t i = 0; i < s->n_listeners; i++)
 		ev_del(s->loop, &s->listener[i]);
 	s->draining = true;
-	if (s->busy == 0)
-		svc_done(ctx);
+	end_when_idle(s);
 }
 
 void resolve_report(struct svc_ctx *ctx, uint64_t *ret_workers, uint64_t *ret_busy, uint64_t *ret_max, uint64_t *ret_served)
@@ -375,6 +405,6 @@ void resolve_report(struct svc_ctx *ctx, uint64_t *ret_workers, uint64_t *ret_bu
 	const struct server *s = svc_data(ctx);
 
 	*ret_workers = *ret_max = 1;
-	*ret_busy = s->busy;
-	*ret_served = s->served;
+	*ret_busy = s ? s->busy : 0; /* NULL: ended */
+	*ret_served = s ? s->served : 0;
 }
