@@ -29,7 +29,7 @@ def first_message(i):
         owner = os.stat(os.path.dirname(i.dir + "/home/" + i.env["RCPT"] + "/x")).st_uid
         claim("owned by the user", s.st_uid == owner and s.st_gid != 0, s)
         claim("the Maildir is the user's and private", stat.S_IMODE(os.stat(i.maildir).st_mode) == 0o700)
-    claim("the log tells its life", until(lambda: i.log_lines(" accepted ") and i.log_lines(" delivered ")), i.log())
+    claim("the log tells its life", until(lambda: i.log_lines(" accepted from=") and i.log_lines(" delivered ")), i.log())
 
 
 def rename_is_taken(_):
