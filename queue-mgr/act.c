@@ -121,21 +121,14 @@ static enum acted due_now(struct qmgr *q, uint32_t slot, enum queue_op op, uint6
 	return ACTED;
 }
 
-static enum acted delete(struct qmgr *q, uint32_t slot, uint64_t *dirs, struct err *e)
-{
-	struct entry *en = index_at(q->index, slot);
-	struct spool_id id;
-	char name[SPOOL_NAME_MAX];
-	index_id(q->index, slot, &id);
+static enum acted delete (struct qmgr *q, uint32_t slot, uint64_t *dirs, struct err *e) {
+	struct entry *en = index_at(q->index, slot); struct spool_id id; char name[SPOOL_NAME_MAX]; index_id(q->index, slot, &id);
 	index_name(q->index, slot, name);
 	*dirs |= io_dir_bit(en->where, &id);
-	if (!qfile_unlink(qfile_dir(&q->dir, en->where, &id), name, e))
-		return ACTED_FAILED;
+	if (!qfile_unlink(qfile_dir(&q->dir, en->where, &id), name, e)) return ACTED_FAILED;
 	LOG_INFO("deleted", KV_QID(id.text));
-	if (en->state == ENTRY_WAITING)
-		en->flags |= ENTRY_DELETED;
-	else
-		work_forget(q, slot);
+	if (en->state == ENTRY_WAITING) en->flags |= ENTRY_DELETED;
+	else work_forget(q, slot);
 	return ACTED;
 }
 
@@ -170,6 +163,6 @@ enum acted act_on(struct qmgr *q, uint32_t slot, enum queue_op op, uint64_t *dir
 	if (op == QOP_HOLD)
 		return hold(q, slot, dirs, e);
 	if (op == QOP_DELETE)
-		return delete(q, slot, dirs, e);
+		return delete (q, slot, dirs, e);
 	return due_now(q, slot, op, dirs, e);
 }

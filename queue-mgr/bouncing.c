@@ -7,7 +7,7 @@
 #include "base/log.h"
 
 #define SLOTS_MAX 4
-#define ANSWER_MS 300000  /* writing and submitting one report */
+#define ANSWER_MS 300000 /* writing and submitting one report */
 #define IDLE_MS 30000
 #define AWAY_MS 1000
 #define SEND_MS 200       /* for the packets of one request: a worker of its own reads them */

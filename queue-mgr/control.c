@@ -107,7 +107,8 @@ static void act(struct chan *c, uint32_t slot)
 static bool reads_file(const struct chan *c)
 {
 	const struct queue_filter *f = &c->req;
-	return !c->admin || f->op == QOP_LIST || f->op == QOP_SHOW || f->sender[0] != '\0' || f->rcpt[0] != '\0' || f->domain[0] != '\0';
+	return !c->admin || f->op == QOP_LIST || f->op == QOP_SHOW || f->sender[0] != '\0' || f->rcpt[0] != '\0' ||
+	       f->domain[0] != '\0';
 }
 
 /* One entry. *files counts what was opened. */

@@ -1,5 +1,5 @@
-/* control - the admin's socket: `postern queue` (ipc/msg_control.h). Root and members of admin_group may do everything, others see and
- * act on what they submitted themselves. A request walks the index a few files a turn: nothing here blocks the queue. */
+/* control - the admin's socket: `postern queue` (ipc/msg_control.h). Root and members of admin_group may do everything, others see
+ * and act on what they submitted themselves. A request walks the index a few files a turn: nothing here blocks the queue. */
 #ifndef QUEUE_CONTROL_H
 #define QUEUE_CONTROL_H
 

@@ -14,10 +14,7 @@
 
 /* --- which ----------------------------------------------------------------------------------------------------------------- */
 
-static bool like(const char *pattern, const char *text)
-{
-	return pattern[0] == '\0' || fnmatch(pattern, text, FNM_CASEFOLD) == 0;
-}
+static bool like(const char *pattern, const char *text) { return pattern[0] == '\0' || fnmatch(pattern, text, FNM_CASEFOLD) == 0; }
 
 bool list_entry_matches(const struct chan *c, uint32_t slot)
 {
@@ -62,7 +59,8 @@ static bool rcpt_matches(const struct queue_filter *f, const struct msg *m)
 	for (size_t i = 0; i < m->n_rcpt; i++) {
 		const struct rcpt *r = &m->rcpt[i];
 		const char *at = strrchr(r->addr, '@');
-		if ((like(f->rcpt, r->addr) || (r->orig[0] != '\0' && like(f->rcpt, r->orig))) && like(f->domain, at != NULL ? at + 1 : ""))
+		if ((like(f->rcpt, r->addr) || (r->orig[0] != '\0' && like(f->rcpt, r->orig))) &&
+			like(f->domain, at != NULL ? at + 1 : ""))
 			return true;
 	}
 	return false;
@@ -76,7 +74,8 @@ static struct msg *read_msg(const struct qmgr *q, uint32_t slot)
 	char name[SPOOL_NAME_MAX];
 	index_id(q->index, slot, &id);
 	index_name(q->index, slot, name);
-	int fd = openat(qfile_dir(&q->dir, index_at(q->index, slot)->where, &id), name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(
+		qfile_dir(&q->dir, index_at(q->index, slot)->where, &id), name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return NULL;
 	struct msg *m = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? msg_read(fd, &id, (uint64_t)st.st_size, NULL) : NULL;
@@ -91,7 +90,8 @@ bool list_file_matches(struct chan *c, uint32_t slot)
 	c->msg = read_msg(c->q, slot);
 	if (c->msg == NULL)
 		return false;
-	if (like(c->req.sender, c->msg->sender[0] != '\0' ? c->msg->sender : "<>") && rcpt_matches(&c->req, c->msg) && (c->admin || submitted_by(c->msg, c->uid)))
+	if (like(c->req.sender, c->msg->sender[0] != '\0' ? c->msg->sender : "<>") && rcpt_matches(&c->req, c->msg) &&
+		(c->admin || submitted_by(c->msg, c->uid)))
 		return true;
 	list_end(c);
 	return false;
@@ -195,7 +195,8 @@ enum list_sent list_send(struct chan *c, struct err *e)
 static bool wants_corrupt(const struct chan *c)
 {
 	const struct queue_filter *f = &c->req;
-	bool other = f->id[0] != '\0' || f->sender[0] != '\0' || f->rcpt[0] != '\0' || f->domain[0] != '\0' || f->older > 0 || f->younger > 0;
+	bool other = f->id[0] != '\0' || f->sender[0] != '\0' || f->rcpt[0] != '\0' || f->domain[0] != '\0' || f->older > 0 ||
+		     f->younger > 0;
 	return c->admin && f->op == QOP_LIST && !other && (f->status[0] == '\0' || strcmp(f->status, "corrupt") == 0);
 }
 

@@ -21,7 +21,7 @@ struct chan { /* one admin's tool */
 	char failed[300];
 	struct io_job job;
 	/* what is being told */
-	struct msg *msg;       /* read for this request only; has no lock and no entry */
+	struct msg *msg; /* read for this request only; has no lock and no entry */
 	uint32_t msg_slot;
 	enum { TELL_NOTHING, TELL_ENTRY, TELL_RCPTS, TELL_CONTENT } tell;
 	size_t next_rcpt, told;
@@ -34,8 +34,8 @@ bool list_entry_matches(const struct chan *c, uint32_t slot); /* as far as the i
 bool list_file_matches(struct chan *c, uint32_t slot);        /* reads the file into c->msg */
 void list_begin(struct chan *c, uint32_t slot);               /* c->msg is to be told */
 enum list_sent { LIST_SENT, LIST_BLOCKED, LIST_FAILED };
-enum list_sent list_send(struct chan *c, struct err *e);      /* goes on telling; SENT: nothing is left */
-bool list_corrupt(struct chan *c);                            /* the next file of corrupt/ is to be told; false: none is left */
+enum list_sent list_send(struct chan *c, struct err *e); /* goes on telling; SENT: nothing is left */
+bool list_corrupt(struct chan *c);                       /* the next file of corrupt/ is to be told; false: none is left */
 void list_end(struct chan *c);
 
 #endif

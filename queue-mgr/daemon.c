@@ -24,12 +24,12 @@
 #include <sys/stat.h>
 
 #define TICK_MS 1000
-#define LOCK_MS 100        /* a predecessor still has the queue */
+#define LOCK_MS 100 /* a predecessor still has the queue */
 #define DUE_PER_TICK 20000
-#define ACCEPT_MAX 64      /* new channels in one turn */
+#define ACCEPT_MAX 64 /* new channels in one turn */
 #define REASONS_KEPT 10000
-#define WINDOW_START 4     /* deliveries to one mailbox at once, before its feedback */
-#define DRAIN_MS 20000     /* answers of agents are waited for */
+#define WINDOW_START 4 /* deliveries to one mailbox at once, before its feedback */
+#define DRAIN_MS 20000 /* answers of agents are waited for */
 #define DRAIN_STEP_MS 20
 #define FDS_EXTRA 1024
 
@@ -45,10 +45,7 @@ struct prepared { /* what pre_drop leaves for start */
 	gid_t admin_gid;
 };
 
-uint32_t q_now(void)
-{
-	return (uint32_t)clock_real_secs();
-}
+uint32_t q_now(void) { return (uint32_t)clock_real_secs(); }
 
 /* --- before the rights are dropped ------------------------------------------------------------------------------------------- */
 
@@ -200,7 +197,14 @@ static void on_lock(struct ev_timer *t, void *arg)
 static const struct {
 	bool (*init)(struct qmgr *, struct err *);
 } parts[] = {
-	{ space_init }, { look_init }, { fresh_init }, { deliver_init }, { bouncing_init }, { late_init }, { lend_init }, { control_init },
+	{ space_init },
+	{ look_init },
+	{ fresh_init },
+	{ deliver_init },
+	{ bouncing_init },
+	{ late_init },
+	{ lend_init },
+	{ control_init },
 	{ recover_init },
 };
 

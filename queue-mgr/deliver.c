@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#define AHEAD 2            /* requests on one channel */
-#define IDLE_MS 60000      /* an agent that had no work for so long is let go */
+#define AHEAD 2               /* requests on one channel */
+#define IDLE_MS 60000         /* an agent that had no work for so long is let go */
 #define ANSWER_EXTRA_MS 60000 /* beyond local_timeout, which is the agent's own */
-#define AWAY_MS 500        /* pause after a connect that failed */
+#define AWAY_MS 500           /* pause after a connect that failed */
 
 struct slot {
 	struct qmgr *q;
@@ -225,10 +225,7 @@ static bool no_writer_left(struct msg *m)
 }
 
 /* Without a journal a power failure could take both names of a file that is being renamed. Who asks for `rename` gets it. */
-static bool may_rename(const struct qmgr *q)
-{
-	return !q->dir.no_journal || q->cfg->local.delivery == CFG_DELIVERY_RENAME;
-}
+static bool may_rename(const struct qmgr *q) { return !q->dir.no_journal || q->cfg->local.delivery == CFG_DELIVERY_RENAME; }
 
 static void set_text(char *dst, size_t size, const char *text)
 {

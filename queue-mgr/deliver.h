@@ -1,5 +1,5 @@
-/* deliver - the channels to delivery agents. A slot is one channel, hence one agent process: one delivery at a time, and one more for
- * the same mailbox waiting in its socket. Slots are opened when needed and kept while there is work. */
+/* deliver - the channels to delivery agents. A slot is one channel, hence one agent process: one delivery at a time, and one more
+ * for the same mailbox waiting in its socket. Slots are opened when needed and kept while there is work. */
 #ifndef QUEUE_DELIVER_H
 #define QUEUE_DELIVER_H
 
@@ -19,7 +19,7 @@ bool deliver_free(struct qmgr *q, unsigned *ret_slot); /* a slot with nothing to
 bool deliver_ahead(struct qmgr *q, unsigned *ret_slot, struct pick *ret);
 /* r counts against its destination; it becomes SENT, or waits again when the channel was lost. */
 void deliver_send(struct qmgr *q, unsigned slot, struct rcpt *r);
-void deliver_tick(struct qmgr *q); /* each second: idle channels are closed, those that never answer too */
+void deliver_tick(struct qmgr *q);           /* each second: idle channels are closed, those that never answer too */
 unsigned deliver_busy(const struct qmgr *q); /* slots with something to do */
 
 #endif

@@ -9,7 +9,7 @@
 
 #include <errno.h>
 
-#define DEATHS_SOON 3    /* so often a message is tried again soon after its agent died */
+#define DEATHS_SOON 3 /* so often a message is tried again soon after its agent died */
 #define SOON_SECS 2
 
 /* --- status bytes ---------------------------------------------------------------------------------------------------------- */
@@ -108,8 +108,8 @@ static void log_failed(const struct msg *m)
 	for (size_t i = 0; i < m->n_rcpt; i++) {
 		const struct rcpt *r = &m->rcpt[i];
 		if (r->state == RCPT_FAILED)
-			LOG_INFO("failed", KV_QID(m->id.text), KV_STR("to", r->addr), KV_STR("orig", r->orig), KV_STR("dsn", r->dsn),
-				KV_STR("where", r->where), KV_STR("reason", r->text));
+			LOG_INFO("failed", KV_QID(m->id.text), KV_STR("to", r->addr), KV_STR("orig", r->orig),
+				KV_STR("dsn", r->dsn), KV_STR("where", r->where), KV_STR("reason", r->text));
 	}
 }
 
@@ -173,7 +173,8 @@ static void told(struct msg *m)
 	for (size_t i = 0; i < m->n_rcpt; i++)
 		if (m->rcpt[i].state == RCPT_FAILED)
 			set_status(m, &m->rcpt[i], SPOOL_FAILED);
-	LOG_INFO("bounced", KV_QID(m->id.text), KV_STR("to", m->sender), KV_STR("kind", m->report == BOUNCE_DOUBLE ? "postmaster" : "failed"));
+	LOG_INFO("bounced", KV_QID(m->id.text), KV_STR("to", m->sender),
+		KV_STR("kind", m->report == BOUNCE_DOUBLE ? "postmaster" : "failed"));
 }
 
 void finish_reported(struct qmgr *q, struct msg *m, enum reported how, const char *text)
@@ -229,8 +230,9 @@ static bool vanished(struct qmgr *q, struct msg *m, const struct err *e)
 	if (e->sys != ENOENT)
 		return false;
 	if (m->died)
-		LOG_INFO("delivered", KV_QID(m->id.text), KV_STR("to", m->rcpt[0].addr), KV_STR("where", "by an agent that ended before it said so"),
-			KV_STR("dsn", "2.0.0"), KV_STR("how", "rename"));
+		LOG_INFO("delivered", KV_QID(m->id.text), KV_STR("to", m->rcpt[0].addr),
+			KV_STR("where", "by an agent that ended before it said so"), KV_STR("dsn", "2.0.0"),
+			KV_STR("how", "rename"));
 	else
 		LOG_WARN("gone", KV_QID(m->id.text));
 	close_and_forget(q, m);

@@ -4,7 +4,8 @@
 
 #include "qmgr.h"
 
-/* Goes as far as it can now. Does nothing while recipients wait or are sent, or something is asked for it: the answer calls again. */
+/* Goes as far as it can now. Does nothing while recipients wait or are sent, or something is asked for it: the answer calls again.
+ */
 void finish_msg(struct qmgr *q, struct msg *m);
 /* What became of a report (bouncing.c). */
 enum reported { REPORTED, REPORT_REFUSED, REPORT_LATER };

@@ -5,7 +5,7 @@
 #include "base/log.h"
 
 #define STAY_MS 5000
-#define MOVES_MAX 2000    /* in one turn */
+#define MOVES_MAX 2000       /* in one turn */
 #define LOOKED_AT_MAX 200000 /* most were delivered long since */
 #define FRESH_MAX (1u << 20)
 

@@ -1,4 +1,5 @@
-/* fresh - files that have been in new/ for 5 seconds after their note move to cur/, so that a restart opens few (DESIGN section 2). */
+/* fresh - files that have been in new/ for 5 seconds after their note move to cur/, so that a restart opens few (DESIGN section 2).
+ */
 #ifndef QUEUE_FRESH_H
 #define QUEUE_FRESH_H
 

@@ -9,10 +9,10 @@ struct due {
 
 struct index {
 	struct entry *entry;
-	uint32_t end, cap, max;   /* slots used so far, allocated, allowed */
-	uint32_t free_head;       /* list through `link` */
+	uint32_t end, cap, max; /* slots used so far, allocated, allowed */
+	uint32_t free_head;     /* list through `link` */
 	size_t len;
-	uint32_t *table;          /* slot + 1; 0: empty */
+	uint32_t *table; /* slot + 1; 0: empty */
 	uint32_t mask;
 	struct due *heap;
 	size_t heap_len, heap_cap;
@@ -191,20 +191,11 @@ void index_name(const struct index *ix, uint32_t slot, char dst[SPOOL_NAME_MAX])
 		spool_name_text(&n, dst);
 }
 
-size_t index_len(const struct index *ix)
-{
-	return ix->len;
-}
+size_t index_len(const struct index *ix) { return ix->len; }
 
-uint32_t index_end(const struct index *ix)
-{
-	return ix->end;
-}
+uint32_t index_end(const struct index *ix) { return ix->end; }
 
-bool index_used(const struct index *ix, uint32_t slot)
-{
-	return slot < ix->end && ix->entry[slot].state != ENTRY_FREE;
-}
+bool index_used(const struct index *ix, uint32_t slot) { return slot < ix->end && ix->entry[slot].state != ENTRY_FREE; }
 
 /* --- the heap -------------------------------------------------------------------------------------------------------------- */
 

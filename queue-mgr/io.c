@@ -46,7 +46,10 @@ static struct io_job *pop(struct io_job **first, struct io_job **last)
 
 static bool send_job(struct helper *h, const struct io_job *job)
 {
-	struct io_request req = { .op = (uint32_t)job->op, .where = (uint32_t)job->where, .n_marks = (uint32_t)job->n_marks, .id = job->id,
+	struct io_request req = { .op = (uint32_t)job->op,
+		.where = (uint32_t)job->where,
+		.n_marks = (uint32_t)job->n_marks,
+		.id = job->id,
 		.dirs = job->dirs };
 	memcpy(req.name, job->name, sizeof(req.name));
 	struct iovec v[] = { { &req, sizeof(req) }, { (void *)(uintptr_t)job->marks, job->n_marks * sizeof(struct io_mark) } };
@@ -206,7 +209,4 @@ void io_submit(struct io *io, struct io_job *job)
 	send_waiting(io);
 }
 
-size_t io_busy(const struct io *io)
-{
-	return io->busy;
-}
+size_t io_busy(const struct io *io) { return io->busy; }

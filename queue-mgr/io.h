@@ -31,10 +31,10 @@ struct io_job { /* the caller's, in place until done() was called */
 	char name[SPOOL_NAME_MAX];
 	const struct io_mark *marks; /* MARK: at most IO_MARKS_MAX */
 	size_t n_marks;
-	uint64_t dirs;               /* SYNC_DIR: bits of io_dir_bit() */
+	uint64_t dirs; /* SYNC_DIR: bits of io_dir_bit() */
 	void (*done)(struct io_job *job, enum io_answer answer, const struct err *e);
 	void *arg;
-	struct io_job *next;         /* io's own */
+	struct io_job *next; /* io's own */
 };
 uint64_t io_dir_bit(enum where where, const struct spool_id *id);
 

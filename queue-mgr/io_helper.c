@@ -19,8 +19,8 @@ uint64_t io_dir_bit(enum where where, const struct spool_id *id)
 	return (uint64_t)1 << (spool_id_shard(id) + (where == IN_CUR ? SPOOL_SHARDS : 0));
 }
 
-/* A file that never got its header, or not all of it: the header is written last or in one piece with the rest. What begins otherwise
- * was not written by smtpd and is not ours to remove. */
+/* A file that never got its header, or not all of it: the header is written last or in one piece with the rest. What begins
+ * otherwise was not written by smtpd and is not ours to remove. */
 static bool begun(int fd, uint64_t size)
 {
 	static const char first[] = "Return-Path: ";

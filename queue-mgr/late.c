@@ -65,7 +65,9 @@ static bool on_result(void *chan, void *msg, struct err *e)
 	if (!spool_id_parse(sv_of(res->id), &id))
 		return err_set(e, ERR_PEER, "no queue id");
 	LOG_INFO("late", KV_QID(id.text), KV_U64("number", res->number),
-		KV_STR("result", res->status == DELIVERED ? "delivered" : res->status == FAILED ? "failed" : "deferred"),
+		KV_STR("result", res->status == DELIVERED ? "delivered"
+				 : res->status == FAILED  ? "failed"
+							  : "deferred"),
 		KV_STR("where", res->where));
 	if (res->status != DELIVERED)
 		return true; /* tried again, and the reason is fresh then */
@@ -136,10 +138,7 @@ bool late_start(struct qmgr *q, struct err *e)
 	return q_listen(q, &q->late->listener, "queue-mgr.local-delivery", on_new_chan, e);
 }
 
-void late_stop(struct qmgr *q)
-{
-	ev_del(q->loop, &q->late->listener.watch);
-}
+void late_stop(struct qmgr *q) { ev_del(q->loop, &q->late->listener.watch); }
 
 void late_free(struct qmgr *q)
 {

@@ -1,5 +1,5 @@
-/* late - results that agents bring over a new channel: queue-mgr was gone when they had delivered. What was delivered is remembered by
- * id until the message is opened, so that it is not delivered again (DESIGN D4, Locks). */
+/* late - results that agents bring over a new channel: queue-mgr was gone when they had delivered. What was delivered is remembered
+ * by id until the message is opened, so that it is not delivered again (DESIGN D4, Locks). */
 #ifndef QUEUE_LATE_H
 #define QUEUE_LATE_H
 

@@ -53,7 +53,8 @@ static bool make_file(struct qmgr *q, uint32_t counter, struct lent *ret, struct
 	for (int try = 0; try < 10; try++) {
 		struct spool_id id;
 		spool_id_make(clock_real_secs(), counter, (uint32_t)rnd_u64(), &id);
-		int fd = openat(qfile_dir(&q->dir, IN_NEW, &id), id.text, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+		int fd = openat(
+			qfile_dir(&q->dir, IN_NEW, &id), id.text, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
 		if (fd < 0 && errno == EEXIST)
 			continue;
 		if (fd < 0)
@@ -362,10 +363,7 @@ bool lend_init(struct qmgr *q, struct err *e)
 	return true;
 }
 
-bool lend_start(struct qmgr *q, struct err *e)
-{
-	return q_listen(q, &q->lend->listener, "queue-mgr.smtpd", on_new_chan, e);
-}
+bool lend_start(struct qmgr *q, struct err *e) { return q_listen(q, &q->lend->listener, "queue-mgr.smtpd", on_new_chan, e); }
 
 void lend_stop(struct qmgr *q)
 {
@@ -391,7 +389,4 @@ void lend_tick(struct qmgr *q)
 		drop_stock(q);
 }
 
-size_t lend_channels(const struct qmgr *q)
-{
-	return q->lend->n;
-}
+size_t lend_channels(const struct qmgr *q) { return q->lend->n; }

@@ -12,11 +12,11 @@ struct item {
 	struct item *prev, *next;
 	struct qmgr *q;
 	struct spool_id id;
-	uint32_t slot;     /* INDEX_NONE: in new/, not in the index */
+	uint32_t slot; /* INDEX_NONE: in new/, not in the index */
 	bool announced, hold;
 	bool in_io;
 	struct io_job job;
-	int fd;            /* while in io */
+	int fd; /* while in io */
 	uint64_t size;
 };
 
@@ -219,10 +219,7 @@ static void added(struct qmgr *q, struct item *it)
 		ev_timer_set(q->loop, &q->look->timer, TRY_MS);
 }
 
-void look_add(struct qmgr *q, const struct spool_id *id)
-{
-	added(q, add_item(q, id));
-}
+void look_add(struct qmgr *q, const struct spool_id *id) { added(q, add_item(q, id)); }
 
 void look_note(struct qmgr *q, const struct spool_id *id, bool hold)
 {
@@ -255,7 +252,4 @@ void look_hint(struct qmgr *q)
 		ev_timer_set(q->loop, &q->look->timer, 0);
 }
 
-size_t look_len(const struct qmgr *q)
-{
-	return q->look->n;
-}
+size_t look_len(const struct qmgr *q) { return q->look->n; }

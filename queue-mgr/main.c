@@ -14,7 +14,4 @@ static const struct svc queue_mgr = {
 	.report = daemon_report,
 };
 
-int main(int argc, char **argv)
-{
-	return svc_main(&queue_mgr, argc, argv);
-}
+int main(int argc, char **argv) { return svc_main(&queue_mgr, argc, argv); }

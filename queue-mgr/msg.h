@@ -10,8 +10,8 @@ enum rcpt_state {
 	RCPT_WAITING, /* in the scheduler */
 	RCPT_SENT,    /* an agent has it */
 	RCPT_DEFERRED,
-	RCPT_FAILED,  /* for good; its sender is to be told */
-	RCPT_DONE,    /* delivered, or told; `status` says which */
+	RCPT_FAILED, /* for good; its sender is to be told */
+	RCPT_DONE,   /* delivered, or told; `status` says which */
 };
 
 struct rcpt {
@@ -21,43 +21,44 @@ struct rcpt {
 	uint64_t status_at;      /* offset of the status byte; 0: none */
 	uint32_t number;
 	uint8_t cls, state;
-	char status;             /* enum spool_status; on disk unless `dirty` */
+	char status; /* enum spool_status; on disk unless `dirty` */
 	bool dirty;
 	char dsn[12];
-	char *text, *where;      /* of the last failure; malloc'd, may be NULL */
+	char *text, *where; /* of the last failure; malloc'd, may be NULL */
 };
 
 enum act { ACT_NONE, ACT_HOLD, ACT_DELETE, ACT_REQUEUE };
 
 struct msg {
 	struct spool_id id;
-	uint32_t slot;           /* its entry */
+	uint32_t slot; /* its entry */
 	int fd;
-	const char *sender;      /* "" is the null sender */
+	const char *sender; /* "" is the null sender */
 	uint32_t sender_key;
-	char trust;              /* enum spool_trust */
+	char trust; /* enum spool_trust */
 	bool plain;
-	bool gone;               /* its name is a Maildir's now */
-	bool lease_ok;           /* no writer is left: asked once */
-	bool died;               /* an agent ended with it in hand */
-	bool asked;              /* waits for bounce: what comes next is finish_reported() */
-	bool marking;            /* status bytes are being written */
+	bool gone;     /* its name is a Maildir's now */
+	bool lease_ok; /* no writer is left: asked once */
+	bool died;     /* an agent ended with it in hand */
+	bool asked;    /* waits for bounce: what comes next is finish_reported() */
+	bool marking;  /* status bytes are being written */
 	bool mark_failed, warn_asked, warned;
-	bool failing;            /* its report could not be sent: back to the queue, whatever its age */
-	uint8_t act;             /* enum act: asked for while agents had it */
-	uint8_t report;          /* enum bounce_kind, while `asked` */
+	bool failing;   /* its report could not be sent: back to the queue, whatever its age */
+	uint8_t act;    /* enum act: asked for while agents had it */
+	uint8_t report; /* enum bounce_kind, while `asked` */
 	uint64_t offset, size, arrived;
 	unsigned waiting, sent, dirty; /* recipients in these states */
-	struct msg *next;        /* in the list of bouncing */
+	struct msg *next;              /* in the list of bouncing */
 	size_t n_rcpt;
 	struct rcpt rcpt[];
 };
 
-/* Reads the envelope from fd, which becomes the message's on success. A file shorter than it says, or of another id than its name's,
- * is corrupt. ERR_PERM: corrupt; ERR_TEMP: not now. NULL on failure. Recipients whose status is `.` are DEFERRED, the others DONE. */
+/* Reads the envelope from fd, which becomes the message's on success. A file shorter than it says, or of another id than its
+ * name's, is corrupt. ERR_PERM: corrupt; ERR_TEMP: not now. NULL on failure. Recipients whose status is `.` are DEFERRED, the
+ * others DONE. */
 struct msg *msg_read(int fd, const struct spool_id *id, uint64_t file_size, struct err *e);
-void msg_free(struct msg *m); /* closes fd: the lock is free */
-uint32_t msg_dest(const struct msg *m); /* of its open recipients: their one destination, or 0 */
+void msg_free(struct msg *m);                 /* closes fd: the lock is free */
+uint32_t msg_dest(const struct msg *m);       /* of its open recipients: their one destination, or 0 */
 unsigned msg_open_rcpts(const struct msg *m); /* with status `.` */
 void rcpt_result(struct rcpt *r, enum rcpt_state state, const char *dsn, const char *text, const char *where);
 uint32_t hash_key(struct sv s); /* for names and keys: never 0 */

@@ -96,7 +96,11 @@ bool qfile_unlink(int dir, const char *name, struct err *e)
 struct entry_change entry_as_is(const struct index *ix, uint32_t slot)
 {
 	const struct entry *en = index_at(ix, slot);
-	return (struct entry_change){ .where = en->where, .due = en->due, .tries = en->tries, .dest = en->dest, .sender = en->sender,
+	return (struct entry_change){ .where = en->where,
+		.due = en->due,
+		.tries = en->tries,
+		.dest = en->dest,
+		.sender = en->sender,
 		.warned = (en->flags & ENTRY_WARNED) != 0 };
 }
 

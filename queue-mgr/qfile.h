@@ -15,13 +15,14 @@ enum found {
 int qfile_dir(const struct spool_dir *d, enum where where, const struct spool_id *id);
 /* One read-only description with the lock on it, FOUND only. */
 enum found qfile_open(int dir, const char *name, int *ret_fd, uint64_t *ret_size, struct err *e);
-/* Out of the way, into corrupt/, under its own name or NAME.N when that is taken. Logged with the reason. A name that cannot be moved
- * stays; false. */
+/* Out of the way, into corrupt/, under its own name or NAME.N when that is taken. Logged with the reason. A name that cannot be
+ * moved stays; false. */
 bool qfile_corrupt(const struct spool_dir *d, int dir, const char *name, const char *reason);
 bool qfile_unlink(int dir, const char *name, struct err *e); /* true as well when it was gone */
 /* Within one file system, never over an existing name. */
 bool qfile_rename(int from_dir, const char *from, int to_dir, const char *to, struct err *e) MUST_CHECK;
-/* The place of an entry, and its move: the name follows the entry's fields, so `change` says what they become. False: nothing changed. */
+/* The place of an entry, and its move: the name follows the entry's fields, so `change` says what they become. False: nothing
+ * changed. */
 struct entry_change {
 	enum where where;
 	uint32_t due;

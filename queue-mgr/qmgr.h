@@ -1,8 +1,9 @@
-/* qmgr - what the parts of queue-mgr share: the queue, its index, the open messages. Each part keeps its own state behind a pointer.
+/* qmgr - what the parts of queue-mgr share: the queue, its index, the open messages. Each part keeps its own state behind a
+ * pointer.
  *
- * The life of a message: arrive() when smtpd's note comes (or look.c found it), work_start() puts its recipients into the scheduler,
- * work_dispatch() gives them to agents (deliver.c), each answer comes to work_result(), and when none is left in the hands of others
- * finish() decides: gone, postponed, returned, held. */
+ * The life of a message: arrive() when smtpd's note comes (or look.c found it), work_start() puts its recipients into the
+ * scheduler, work_dispatch() gives them to agents (deliver.c), each answer comes to work_result(), and when none is left in the
+ * hands of others finish() decides: gone, postponed, returned, held. */
 #ifndef QUEUE_QMGR_H
 #define QUEUE_QMGR_H
 
@@ -24,7 +25,7 @@ struct qmgr {
 	const struct cfg *cfg;
 	const struct cfg_queue *queue;
 	struct spool_dir dir;
-	bool locked;     /* dir is ours */
+	bool locked; /* dir is ours */
 	bool draining;
 	gid_t admin_gid; /* (gid_t)-1: no such group */
 	struct index *index;
@@ -53,6 +54,7 @@ struct q_listener {
 	struct ev_io watch;
 	void (*on)(struct qmgr *q, int fd);
 };
-bool q_listen(struct qmgr *q, struct q_listener *l, const char *endpoint, void (*on)(struct qmgr *, int fd), struct err *e) MUST_CHECK;
+bool q_listen(
+	struct qmgr *q, struct q_listener *l, const char *endpoint, void (*on)(struct qmgr *, int fd), struct err *e) MUST_CHECK;
 
 #endif

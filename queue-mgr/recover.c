@@ -200,7 +200,4 @@ void recover_start(struct qmgr *q)
 	ev_timer_set(q->loop, &q->recover->timer, 0);
 }
 
-bool recover_busy(const struct qmgr *q)
-{
-	return q->recover->phase != PHASE_DONE;
-}
+bool recover_busy(const struct qmgr *q) { return q->recover->phase != PHASE_DONE; }

@@ -1,5 +1,5 @@
-/* recover - what lies in the queue at a start: names are read a few thousand at a turn, while mail is accepted and delivered already.
- * Only new/ and tmp/ are opened, which hold seconds of traffic. docs/QUEUE.md has the rules. */
+/* recover - what lies in the queue at a start: names are read a few thousand at a turn, while mail is accepted and delivered
+ * already. Only new/ and tmp/ are opened, which hold seconds of traffic. docs/QUEUE.md has the rules. */
 #ifndef QUEUE_RECOVER_H
 #define QUEUE_RECOVER_H
 

@@ -9,7 +9,8 @@ static void log_delivered(const struct rcpt *r, const struct deliver_res *res)
 {
 	uint64_t now = q_now(), arrived = r->msg->arrived;
 	LOG_INFO("delivered", KV_QID(r->msg->id.text), KV_STR("to", r->addr), KV_STR("orig", r->orig), KV_STR("where", res->where),
-		KV_STR("dsn", res->dsn), KV_STR("how", res->renamed ? "rename" : "copy"), KV_U64("delay", now > arrived ? now - arrived : 0));
+		KV_STR("dsn", res->dsn), KV_STR("how", res->renamed ? "rename" : "copy"),
+		KV_U64("delay", now > arrived ? now - arrived : 0));
 }
 
 static void set_delivered(struct qmgr *q, struct rcpt *r, const struct deliver_res *res)

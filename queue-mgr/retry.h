@@ -4,7 +4,8 @@
 
 #include "config/cfg.h"
 
-/* Pause after the n-th failed attempt (n >= 1): retry_min * 2^(n-1), at most retry_max, then 12% more or less by `random`. At least 1. */
+/* Pause after the n-th failed attempt (n >= 1): retry_min * 2^(n-1), at most retry_max, then 12% more or less by `random`. At
+ * least 1. */
 uint32_t retry_pause(const struct cfg_queue *cfg, uint32_t n, uint64_t random);
 /* The time of the attempt after which it is returned. A bounce (null sender) has a lifetime of its own. */
 uint64_t retry_expires(const struct cfg_queue *cfg, uint64_t arrived, bool bounce);

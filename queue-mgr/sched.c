@@ -2,10 +2,10 @@
 
 #include "base/hmap.h"
 
-#define FLOWS_MAX (1u << 24)    /* each has something waiting, which is bounded elsewhere */
-#define DESTS_KEPT 20000        /* what was learnt of idle ones is forgotten beyond */
-#define FRESH_TURNS 4           /* for each turn of the retries */
-#define WINDOW_UNIT 256u        /* windows are kept in 1/256 */
+#define FLOWS_MAX (1u << 24) /* each has something waiting, which is bounded elsewhere */
+#define DESTS_KEPT 20000     /* what was learnt of idle ones is forgotten beyond */
+#define FRESH_TURNS 4        /* for each turn of the retries */
+#define WINDOW_UNIT 256u     /* windows are kept in 1/256 */
 
 struct flow {
 	struct dest *dest;
@@ -65,15 +65,9 @@ void sched_free(struct sched *s)
 
 /* --- destinations ---------------------------------------------------------------------------------------------------------- */
 
-static struct sv key_of(const uint32_t *key)
-{
-	return (struct sv){ (const char *)key, sizeof(*key) };
-}
+static struct sv key_of(const uint32_t *key) { return (struct sv){ (const char *)key, sizeof(*key) }; }
 
-static bool has_work(const struct dest *d)
-{
-	return d->ring[RING_FRESH].first != NULL || d->ring[RING_RETRY].first != NULL;
-}
+static bool has_work(const struct dest *d) { return d->ring[RING_FRESH].first != NULL || d->ring[RING_RETRY].first != NULL; }
 
 static void forget_idle(struct sched *s)
 {
@@ -89,10 +83,7 @@ static void forget_idle(struct sched *s)
 	}
 }
 
-static struct dest *find_dest(const struct sched *s, uint32_t key)
-{
-	return hmap_get(s->dests, key_of(&key));
-}
+static struct dest *find_dest(const struct sched *s, uint32_t key) { return hmap_get(s->dests, key_of(&key)); }
 
 static struct dest *get_dest(struct sched *s, uint32_t key)
 {
@@ -156,16 +147,15 @@ static struct flow *get_flow(struct sched *s, struct dest *d, uint32_t sender, e
 	if (f != NULL)
 		return f;
 	f = mem_new(sizeof(*f));
-	*f = (struct flow){ .dest = d, .sender = sender, .ring = (uint8_t)ring, .entry_first = INDEX_NONE, .entry_last = INDEX_NONE };
+	*f = (struct flow){
+		.dest = d, .sender = sender, .ring = (uint8_t)ring, .entry_first = INDEX_NONE, .entry_last = INDEX_NONE
+	};
 	BUG_IF(!hmap_put(s->flows, (struct sv){ (const char *)&k, sizeof(k) }, f));
 	ring_push(&d->ring[ring], f);
 	return f;
 }
 
-static bool flow_empty(const struct flow *f)
-{
-	return f->first == NULL && f->entry_first == INDEX_NONE;
-}
+static bool flow_empty(const struct flow *f) { return f->first == NULL && f->entry_first == INDEX_NONE; }
 
 static void flow_drop(struct sched *s, struct flow *f)
 {
@@ -246,15 +236,9 @@ bool sched_has_closed(const struct sched *s, uint32_t dest, uint32_t sender, enu
 	return f != NULL && f->entry_first != INDEX_NONE;
 }
 
-size_t sched_units(const struct sched *s)
-{
-	return s->units;
-}
+size_t sched_units(const struct sched *s) { return s->units; }
 
-size_t sched_waiting(const struct sched *s)
-{
-	return s->units + s->entries;
-}
+size_t sched_waiting(const struct sched *s) { return s->units + s->entries; }
 
 /* --- picking --------------------------------------------------------------------------------------------------------------- */
 
@@ -307,10 +291,7 @@ static bool start(struct sched *s, struct dest *d, struct pick *ret)
 	return true;
 }
 
-bool sched_next(struct sched *s, struct pick *ret)
-{
-	return s->first != NULL && start(s, s->first, ret);
-}
+bool sched_next(struct sched *s, struct pick *ret) { return s->first != NULL && start(s, s->first, ret); }
 
 bool sched_next_of(struct sched *s, uint32_t dest, struct pick *ret)
 {

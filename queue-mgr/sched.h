@@ -1,9 +1,9 @@
 /* sched - which delivery is next. No I/O, no clock.
  *
- * A delivery waits in the flow of its sender, within its destination (a mailbox, later a domain). Destinations with work and room take
- * turns, in each of them the senders take turns, one delivery a turn: a bulk job delays a single message by one turn. Fresh mail
- * and retries have rings of their own, taken 4:1, so that both go on. How many deliveries a destination may have at once grows by
- * 1/N with each success and shrinks by 1/N with each failure.
+ * A delivery waits in the flow of its sender, within its destination (a mailbox, later a domain). Destinations with work and room
+ * take turns, in each of them the senders take turns, one delivery a turn: a bulk job delays a single message by one turn. Fresh
+ * mail and retries have rings of their own, taken 4:1, so that both go on. How many deliveries a destination may have at once grows
+ * by 1/N with each success and shrinks by 1/N with each failure.
  *
  * What waits is either a unit (one recipient of an open message) or the entry of a closed file, which its taker opens. Entries with
  * dest 0 have several destinations: they wait apart, their taker opens the file and puts in its units. */
@@ -34,7 +34,7 @@ struct sched *sched_new(struct index *ix, unsigned window_start, unsigned window
 void sched_free(struct sched *s);
 
 void sched_put(struct sched *s, struct unit *u, enum ring ring);
-void sched_withdraw(struct sched *s, struct unit *u); /* it no longer waits; harmless when it does not */
+void sched_withdraw(struct sched *s, struct unit *u);                 /* it no longer waits; harmless when it does not */
 void sched_put_entry(struct sched *s, uint32_t slot, enum ring ring); /* IDLE becomes WAITING */
 bool sched_has_closed(const struct sched *s, uint32_t dest, uint32_t sender, enum ring ring); /* closed entries of that flow wait */
 
@@ -43,8 +43,8 @@ bool sched_next(struct sched *s, struct pick *ret);
 bool sched_next_of(struct sched *s, uint32_t dest, struct pick *ret); /* the same, for this destination */
 bool sched_next_many(struct sched *s, uint32_t *ret_slot);            /* an entry with several destinations; does not count */
 void sched_done(struct sched *s, uint32_t dest, enum sched_end end);
-size_t sched_units(const struct sched *s); /* units that wait */
-size_t sched_waiting(const struct sched *s); /* units and entries that wait */
+size_t sched_units(const struct sched *s);                   /* units that wait */
+size_t sched_waiting(const struct sched *s);                 /* units and entries that wait */
 unsigned sched_window(const struct sched *s, uint32_t dest); /* how many it may have at once */
 
 #endif

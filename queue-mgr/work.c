@@ -97,7 +97,7 @@ static void start_all(struct qmgr *q, struct msg *m, enum ring ring)
 static bool may_stay_open(const struct qmgr *q, const struct msg *m)
 {
 	return q->open.len < q->queue->queue_active_max && sched_units(q->sched) + m->n_rcpt <= UNITS_WAITING_MAX &&
-		!sched_has_closed(q->sched, msg_dest(m), m->sender_key, RING_FRESH);
+	       !sched_has_closed(q->sched, msg_dest(m), m->sender_key, RING_FRESH);
 }
 
 void work_ready(struct qmgr *q, uint32_t slot, enum ring ring)
@@ -348,8 +348,8 @@ static void open_many(struct qmgr *q)
 {
 	struct msg *m;
 	uint32_t slot;
-	while (q->open.len < q->queue->queue_active_max && sched_units(q->sched) < UNITS_WAITING_MAX / 2 && q->checking < CHECKING_MAX &&
-		sched_next_many(q->sched, &slot))
+	while (q->open.len < q->queue->queue_active_max && sched_units(q->sched) < UNITS_WAITING_MAX / 2 &&
+		q->checking < CHECKING_MAX && sched_next_many(q->sched, &slot))
 		if (work_open(q, slot, &m) == MSG_OPEN)
 			start_all(q, m, RING_RETRY);
 }

@@ -6,10 +6,10 @@
 
 struct arrival {
 	struct spool_id id;
-	int fd;             /* open, locked; work_arrive() takes it */
+	int fd; /* open, locked; work_arrive() takes it */
 	uint64_t file_size;
-	bool look;          /* came without its note: may have been delivered before */
-	bool hold;          /* smtpd asked to hold it */
+	bool look; /* came without its note: may have been delivered before */
+	bool hold; /* smtpd asked to hold it */
 };
 void work_arrive(struct qmgr *q, const struct arrival *a);
 

@@ -79,7 +79,4 @@ bool spool_stream(int fd, struct sv piece, uint64_t at, struct err *e)
 	return true;
 }
 
-bool spool_commit_header(int fd, struct sv header, struct err *e)
-{
-	return spool_commit(fd, header, (struct sv){ NULL, 0 }, e);
-}
+bool spool_commit_header(int fd, struct sv header, struct err *e) { return spool_commit(fd, header, (struct sv){ NULL, 0 }, e); }

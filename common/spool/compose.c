@@ -37,7 +37,8 @@ static bool check(const struct spool_compose *c, struct err *e)
 static void put_rcpt(const struct spool_rcpt *r, size_t number, struct buf *out)
 {
 	char text[MADDR_TEXT_MAX + 1];
-	buf_putf(out, FORM_TO "%c %s %zu %s", SPOOL_TODO, r->cls == CLASS_LOCAL ? "local" : "remote", number, maddr_text(&r->addr, text));
+	buf_putf(out, FORM_TO "%c %s %zu %s", SPOOL_TODO, r->cls == CLASS_LOCAL ? "local" : "remote", number,
+		maddr_text(&r->addr, text));
 	if (!r->orig.null)
 		buf_putf(out, " %s", maddr_text(&r->orig, text));
 	buf_putc(out, '\n');
@@ -101,7 +102,8 @@ static void put_room(char *dst, size_t n)
 	dst[n - 1] = '\n';
 }
 
-bool spool_compose(const struct spool_compose *c, struct sv verdict, bool room, struct buf *out, struct spool_marks *ret, struct err *e)
+bool spool_compose(
+	const struct spool_compose *c, struct sv verdict, bool room, struct buf *out, struct spool_marks *ret, struct err *e)
 {
 	struct spool_marks m = { .plain = c->n_rcpt == 1 && c->rcpt->cls == CLASS_LOCAL && c->postern.n == 0 };
 	if (!check(c, e))

@@ -40,7 +40,8 @@ static bool check_dir(int fd, uid_t owner, const char *name, struct err *e)
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, ERR_TEMP, "look at %s", name);
 	if (st.st_uid != owner)
-		return err_set(e, ERR_PERM, "%s belongs to uid %u, not to %u: chown it", name, (unsigned)st.st_uid, (unsigned)owner);
+		return err_set(
+			e, ERR_PERM, "%s belongs to uid %u, not to %u: chown it", name, (unsigned)st.st_uid, (unsigned)owner);
 	if ((st.st_mode & 0022) != 0)
 		return err_set(e, ERR_PERM, "%s may be written by group or others: chmod go-w", name);
 	return true;
@@ -61,7 +62,7 @@ static bool open_shard(struct spool_dir *d, size_t i, bool create, uid_t owner, 
 	char name[2] = { "0123456789abcdef"[i], '\0' };
 	int fd = -1;
 	bool ok = open_sub(d->root, name, create, owner, &fd, e) && open_sub(fd, "new", create, owner, &d->new_fd[i], e) &&
-		open_sub(fd, "cur", create, owner, &d->cur_fd[i], e) && open_sub(fd, "tmp", create, owner, &d->tmp_fd[i], e);
+		  open_sub(fd, "cur", create, owner, &d->cur_fd[i], e) && open_sub(fd, "tmp", create, owner, &d->tmp_fd[i], e);
 	if (!ok)
 		err_add(e, "queue directory %s", name);
 	fd_close(&fd);
@@ -121,9 +122,11 @@ bool spool_dir_open(const char *path, bool create, struct spool_dir *ret, struct
 		ok = err_set(e, ERR_PERM, "%s is no queue directory: it has no VERSION", path);
 	for (size_t i = 0; ok && i < SPOOL_SHARDS; i++)
 		ok = open_shard(&d, i, create, owner, e);
-	ok = ok && open_sub(d.root, "hold", create, owner, &d.hold_fd, e) && open_sub(d.root, "corrupt", create, owner, &d.corrupt_fd, e);
+	ok = ok && open_sub(d.root, "hold", create, owner, &d.hold_fd, e) &&
+	     open_sub(d.root, "corrupt", create, owner, &d.corrupt_fd, e);
 	if (ok && is_new)
-		ok = (syncfs(d.root) == 0 || err_sys(e, ERR_TEMP, "sync %s", path)) && write_version(d.root, e) && fd_sync(d.root, e);
+		ok = (syncfs(d.root) == 0 || err_sys(e, ERR_TEMP, "sync %s", path)) && write_version(d.root, e) &&
+		     fd_sync(d.root, e);
 	if (!ok)
 		spool_dir_close(&d);
 	else

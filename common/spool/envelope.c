@@ -14,29 +14,24 @@
 
 struct reading {
 	struct sv head;
-	size_t at;      /* of the line in hand */
+	size_t at; /* of the line in hand */
 	struct spool_envelope *env;
-	struct maddr orig; /* X-Original-To, for the plain form */
+	struct maddr orig;    /* X-Original-To, for the plain form */
 	bool has_orig, other; /* other: a line that a plain file has not */
 	size_t cap;
 };
 
-static bool bad(struct err *e, const char *what)
-{
-	return err_set(e, ERR_PERM, "not a queue file: %s", what);
-}
+static bool bad(struct err *e, const char *what) { return err_set(e, ERR_PERM, "not a queue file: %s", what); }
 
-static bool more(struct err *e)
-{
-	return err_set(e, ERR_LIMIT, "the envelope is longer than what was read");
-}
+static bool more(struct err *e) { return err_set(e, ERR_LIMIT, "the envelope is longer than what was read"); }
 
 /* RFC 5321 4.4: the return path is the first line of a delivered message. */
 static bool on_path(struct reading *r, struct sv value, struct err *e)
 {
 	if (r->at != 0)
 		return bad(e, "a second Return-Path");
-	return (maddr_parse_path(&value, ADDR_FLAGS | MADDR_NULL_OK, &r->env->sender, NULL) && value.n == 0) || bad(e, "Return-Path");
+	return (maddr_parse_path(&value, ADDR_FLAGS | MADDR_NULL_OK, &r->env->sender, NULL) && value.n == 0) ||
+	       bad(e, "Return-Path");
 }
 
 static struct spool_rcpt *new_rcpt(struct reading *r)
@@ -71,10 +66,7 @@ static bool on_orig(struct reading *r, struct sv value, struct err *e)
 	return maddr_parse(value, ADDR_FLAGS, &r->orig, NULL) || bad(e, "X-Original-To");
 }
 
-static bool word(struct sv *rest, struct sv *ret)
-{
-	return sv_cut(rest, ' ', ret) && rest->p != NULL;
-}
+static bool word(struct sv *rest, struct sv *ret) { return sv_cut(rest, ' ', ret) && rest->p != NULL; }
 
 /* Postern-To: . local 0 bob@example.net [original [more that a later version may write]] */
 static bool on_to(struct reading *r, struct sv value, struct err *e)
@@ -133,7 +125,8 @@ static bool parse_mark(struct sv rest, size_t at, struct spool_envelope *env)
 	const char *start = rest.p;
 	struct sv id, s, c, t;
 	uint64_t crc;
-	if (!take(&rest, SPOOL_ID_LEN, &id) || !fixed(&rest, SV(FORM_S)) || !take(&rest, FORM_S_DIGITS, &s) || !fixed(&rest, SV(FORM_C)))
+	if (!take(&rest, SPOOL_ID_LEN, &id) || !fixed(&rest, SV(FORM_S)) || !take(&rest, FORM_S_DIGITS, &s) ||
+		!fixed(&rest, SV(FORM_C)))
 		return false;
 	env->crc_at = at + (size_t)(rest.p - start);
 	if (!take(&rest, FORM_C_DIGITS, &c) || !fixed(&rest, SV(FORM_T)) || !take(&rest, 1, &t) || !fixed(&rest, SV(")")))
@@ -171,7 +164,8 @@ static void parse_date(struct sv field, struct spool_envelope *env)
 /* Our Received line ends the envelope. Its mark is on the first continuation line that begins with "id ". */
 static bool on_received(struct reading *r, struct err *e)
 {
-	static const size_t mark_len = SPOOL_ID_LEN + sizeof(FORM_S) + FORM_S_DIGITS + sizeof(FORM_C) + FORM_C_DIGITS + sizeof(FORM_T) + 2;
+	static const size_t mark_len =
+		SPOOL_ID_LEN + sizeof(FORM_S) + FORM_S_DIGITS + sizeof(FORM_C) + FORM_C_DIGITS + sizeof(FORM_T) + 2;
 	struct spool_envelope *env = r->env;
 	struct sv rest = sv_skip(r->head, r->at);
 	size_t at = 0;
@@ -230,10 +224,7 @@ static bool on_line(struct reading *r, struct sv line, struct err *e)
 }
 
 /* Could these bytes, too few as yet, be the start of a queue file? */
-static bool may_begin(struct sv head)
-{
-	return sv_starts(head, SV(FORM_PATH)) || sv_starts(SV(FORM_PATH), head);
-}
+static bool may_begin(struct sv head) { return sv_starts(head, SV(FORM_PATH)) || sv_starts(SV(FORM_PATH), head); }
 
 bool spool_envelope_parse(struct sv head, struct spool_envelope *ret, struct err *e)
 {

@@ -1,4 +1,5 @@
-/* form - the fixed texts of a queue file's header, for the writer and the reader. Private to spool/; docs/QUEUE.md explains them. */
+/* form - the fixed texts of a queue file's header, for the writer and the reader. Private to spool/; docs/QUEUE.md explains them.
+ */
 #ifndef SPOOL_FORM_H
 #define SPOOL_FORM_H
 

@@ -60,18 +60,15 @@ unsigned spool_id_shard(const struct spool_id *id)
 	return (unsigned)get_base32(id->text + SECS_CHARS, COUNTER_CHARS) % SPOOL_SHARDS;
 }
 
-uint64_t spool_id_secs(const struct spool_id *id)
-{
-	return get_base32(id->text, SECS_CHARS);
-}
+uint64_t spool_id_secs(const struct spool_id *id) { return get_base32(id->text, SECS_CHARS); }
 
 const char *spool_name_text(const struct spool_name *n, char dst[SPOOL_NAME_MAX])
 {
 	char dest[9] = "*";
 	if (n->dest != 0)
 		snprintf(dest, sizeof(dest), "%08" PRIx32, n->dest);
-	snprintf(dst, SPOOL_NAME_MAX, "%s:%" PRIu64 ",%" PRIu32 ",%s,%08" PRIx32 ",%s", n->id.text, n->due, n->tries, dest, n->sender,
-		n->warned ? "w" : "-");
+	snprintf(dst, SPOOL_NAME_MAX, "%s:%" PRIu64 ",%" PRIu32 ",%s,%08" PRIx32 ",%s", n->id.text, n->due, n->tries, dest,
+		n->sender, n->warned ? "w" : "-");
 	return dst;
 }
 
@@ -88,10 +85,11 @@ static bool parse_fields(struct sv rest, struct spool_name *ret)
 {
 	struct sv due, tries, dest, sender, flags;
 	uint64_t n_tries;
-	if (!sv_cut(&rest, ',', &due) || !sv_cut(&rest, ',', &tries) || !sv_cut(&rest, ',', &dest) || !sv_cut(&rest, ',', &sender) ||
-		!sv_cut(&rest, ',', &flags) || rest.p != NULL)
+	if (!sv_cut(&rest, ',', &due) || !sv_cut(&rest, ',', &tries) || !sv_cut(&rest, ',', &dest) ||
+		!sv_cut(&rest, ',', &sender) || !sv_cut(&rest, ',', &flags) || rest.p != NULL)
 		return false;
-	if (!num_u64(due, 0, (uint64_t)1 << 40, &ret->due) || !num_u64(tries, 0, 1000000, &n_tries) || !parse_hash(sender, &ret->sender))
+	if (!num_u64(due, 0, (uint64_t)1 << 40, &ret->due) || !num_u64(tries, 0, 1000000, &n_tries) ||
+		!parse_hash(sender, &ret->sender))
 		return false;
 	ret->tries = (uint32_t)n_tries;
 	if (!sv_eqs(dest, "*") && !parse_hash(dest, &ret->dest))

@@ -100,7 +100,8 @@ bool spool_dir_probe(struct spool_dir *d, char *ret_note, size_t note_size, stru
 		return true;
 	if (!has_journal(dev)) {
 		d->strict = d->no_journal = true;
-		snprintf(ret_note, note_size, "ext4 on %s has no journal: no promise about accepted mail holds after a power failure", dev);
+		snprintf(ret_note, note_size,
+			"ext4 on %s has no journal: no promise about accepted mail holds after a power failure", dev);
 		return true;
 	}
 	if (!fast_commits(dev, &before))
@@ -108,6 +109,7 @@ bool spool_dir_probe(struct spool_dir *d, char *ret_note, size_t note_size, stru
 	for (int i = 0; i < 2; i++)
 		sync_probe_file(d->root, i);
 	if (fast_commits(dev, &after) && after > before)
-		return err_set(e, ERR_PERM, "ext4 on %s uses fast_commit, which loses names: tune2fs -O ^fast_commit, or another file system", dev);
+		return err_set(e, ERR_PERM,
+			"ext4 on %s uses fast_commit, which loses names: tune2fs -O ^fast_commit, or another file system", dev);
 	return true;
 }

@@ -1,7 +1,7 @@
 /* spool - queue files: ids, names, the envelope, the commit record. docs/QUEUE.md is the specification.
  *
- * A queue file is one message that is ready to be delivered; our own first Received line is its commit record (DESIGN D4). All queue
- * I/O goes through this module and mailbox/. Used by smtpd (composing), queue-mgr (everything), tools (showing). */
+ * A queue file is one message that is ready to be delivered; our own first Received line is its commit record (DESIGN D4). All
+ * queue I/O goes through this module and mailbox/. Used by smtpd (composing), queue-mgr (everything), tools (showing). */
 #ifndef SPOOL_SPOOL_H
 #define SPOOL_SPOOL_H
 
@@ -41,37 +41,38 @@ enum spool_status { SPOOL_TODO = '.', SPOOL_DONE = '+', SPOOL_FAILED = '-', SPOO
 enum spool_trust { SPOOL_LOCAL = 'l', SPOOL_AUTHENTICATED = 'a', SPOOL_PASSED = 'p', SPOOL_STRANGER = 's' };
 
 struct spool_rcpt {
-	struct maddr addr;     /* final */
-	struct maddr orig;     /* orig.null: the same */
-	uint8_t cls;           /* enum rcpt_class */
-	char status;           /* enum spool_status */
+	struct maddr addr; /* final */
+	struct maddr orig; /* orig.null: the same */
+	uint8_t cls;       /* enum rcpt_class */
+	char status;       /* enum spool_status */
 	uint32_t number;
-	uint64_t status_at;    /* file offset of the status byte; 0 in a plain file */
+	uint64_t status_at; /* file offset of the status byte; 0 in a plain file */
 };
 
-/* Composing, by smtpd. Writes everything before the message: Return-Path, recipients, Received with s and c as zeros of fixed width,
- * then `verdict` (whole header lines), and for a streamed message an X-Postern-Room header that pads to SPOOL_ROOM bytes. */
+/* Composing, by smtpd. Writes everything before the message: Return-Path, recipients, Received with s and c as zeros of fixed
+ * width, then `verdict` (whole header lines), and for a streamed message an X-Postern-Room header that pads to SPOOL_ROOM bytes. */
 #define SPOOL_ROOM 4096
 struct spool_compose {
 	const struct maddr *sender;
 	const struct spool_rcpt *rcpt;
 	size_t n_rcpt;
-	struct sv received;    /* "from ... with ESMTP": what stands between "Received: " and " id " ; folded with "\n\t" as wanted */
-	struct sv for_text;    /* "" or address for the `for` clause */
+	struct sv received; /* "from ... with ESMTP": what stands between "Received: " and " id " ; folded with "\n\t" as wanted */
+	struct sv for_text; /* "" or address for the `for` clause */
 	struct spool_id id;
 	enum spool_trust trust;
 	uint64_t unix_secs;
-	struct sv postern;     /* content of an X-Postern line, "" for none: "key=xtext key=xtext" */
+	struct sv postern; /* content of an X-Postern line, "" for none: "key=xtext key=xtext" */
 };
-struct spool_marks { /* where to fill in later, offsets in the composed header */
-	size_t received_at;    /* of "Received:": agents send from here */
-	size_t s_at, c_at;     /* of the digits */
-	size_t room_at;        /* of X-Postern-Room; 0 when none was asked */
-	size_t header_len;     /* all of it */
-	bool plain;            /* one local recipient and nothing else: Delivered-To form */
+struct spool_marks {        /* where to fill in later, offsets in the composed header */
+	size_t received_at; /* of "Received:": agents send from here */
+	size_t s_at, c_at;  /* of the digits */
+	size_t room_at;     /* of X-Postern-Room; 0 when none was asked */
+	size_t header_len;  /* all of it */
+	bool plain;         /* one local recipient and nothing else: Delivered-To form */
 };
 #define SPOOL_HEADER_MAX (8u << 20) /* bounds recipients_max x the longest line */
-bool spool_compose(const struct spool_compose *c, struct sv verdict, bool room, struct buf *out, struct spool_marks *ret, struct err *e) MUST_CHECK;
+bool spool_compose(const struct spool_compose *c, struct sv verdict, bool room, struct buf *out, struct spool_marks *ret,
+	struct err *e) MUST_CHECK;
 /* The verdict's headers into the room; what does not fit is left out from the last line on. */
 void spool_fill_room(struct buf *header, const struct spool_marks *m, struct sv verdict);
 /* Fills in s and c, given the CRC-32C and length of the message that follows the header. */
@@ -84,19 +85,21 @@ struct spool_envelope {
 	size_t n_rcpt;
 	char trust;
 	bool plain;
-	char postern[1000];      /* X-Postern content, "" for none */
-	uint64_t received_at;    /* offset of Received: */
-	uint64_t size;           /* s */
-	uint32_t crc;            /* c */
-	uint64_t crc_at;         /* offset of its 8 digits */
-	uint64_t arrived;        /* the date of our Received line: an id may be older, when its file was made ahead */
+	char postern[1000];   /* X-Postern content, "" for none */
+	uint64_t received_at; /* offset of Received: */
+	uint64_t size;        /* s */
+	uint32_t crc;         /* c */
+	uint64_t crc_at;      /* offset of its 8 digits */
+	uint64_t arrived;     /* the date of our Received line: an id may be older, when its file was made ahead */
 	struct spool_id id;
 };
 /* From a descriptor, by pread. ERR_PERM: not a queue file (corrupt); ERR_TEMP: cannot be read now. Checks the form, not the CRC. */
 bool spool_envelope_read(int fd, struct spool_envelope *ret, struct err *e) MUST_CHECK;
-bool spool_envelope_parse(struct sv head, struct spool_envelope *ret, struct err *e) MUST_CHECK; /* the same from memory; ERR_LIMIT: more bytes needed */
+bool spool_envelope_parse(struct sv head, struct spool_envelope *ret,
+	struct err *e) MUST_CHECK; /* the same from memory; ERR_LIMIT: more bytes needed */
 void spool_envelope_free(struct spool_envelope *env);
-/* Complete: at least s bytes and the CRC matches (digits of c and status bytes taken as '0'). Reads the whole file: helpers only. */
+/* Complete: at least s bytes and the CRC matches (digits of c and status bytes taken as '0'). Reads the whole file: helpers only.
+ */
 bool spool_verify(int fd, const struct spool_envelope *env, struct err *e) MUST_CHECK;
 
 /* --- smtpd's write of a lent file ------------------------------------------------------------------------------------------- */
@@ -109,18 +112,19 @@ void spool_abandon(int fd); /* ftruncate(0): nothing was accepted */
 
 /* --- the directory, for queue-mgr ------------------------------------------------------------------------------------------- */
 struct spool_dir {
-	int root;                /* queue_directory */
+	int root; /* queue_directory */
 	int new_fd[SPOOL_SHARDS], cur_fd[SPOOL_SHARDS], tmp_fd[SPOOL_SHARDS];
 	int hold_fd, corrupt_fd;
-	int lock_fd;             /* flocked: one queue-mgr at a time */
-	bool strict;             /* the file system needs an fsync of the directory before a file is lent */
-	bool no_journal;         /* ext4 without one: a rename may lose both names, so deliver by copy (spool_dir_probe) */
+	int lock_fd;     /* flocked: one queue-mgr at a time */
+	bool strict;     /* the file system needs an fsync of the directory before a file is lent */
+	bool no_journal; /* ext4 without one: a rename may lose both names, so deliver by copy (spool_dir_probe) */
 };
 /* Makes what is missing, checks VERSION, owner and modes. */
 bool spool_dir_open(const char *path, bool create, struct spool_dir *ret, struct err *e) MUST_CHECK;
 bool spool_dir_lock(struct spool_dir *d, bool wait, struct err *e) MUST_CHECK;
 void spool_dir_close(struct spool_dir *d);
-/* "name-first" or "strict" by file system, and a warning in ret_note when no promise holds (ext4 without journal); ERR_PERM: refused (fast_commit). */
+/* "name-first" or "strict" by file system, and a warning in ret_note when no promise holds (ext4 without journal); ERR_PERM:
+ * refused (fast_commit). */
 bool spool_dir_probe(struct spool_dir *d, char *ret_note, size_t note_size, struct err *e) MUST_CHECK;
 
 #endif

@@ -35,7 +35,8 @@ bool spool_verify(int fd, const struct spool_envelope *env, struct err *e)
 		size_t n, want = (size_t)MIN(env->size - at, (uint64_t)CHUNK);
 		ok = fd_pread(fd, p, want, (off_t)at, &n, e);
 		if (ok && n < want)
-			ok = err_set(e, ERR_PERM, "torn: %llu of %llu bytes", (unsigned long long)(at + n), (unsigned long long)env->size);
+			ok = err_set(e, ERR_PERM, "torn: %llu of %llu bytes", (unsigned long long)(at + n),
+				(unsigned long long)env->size);
 		if (!ok)
 			break;
 		crc = chunk_crc(crc, p, n, at, env, &next_rcpt);

@@ -1,4 +1,5 @@
-/* Whatever is in a queue file: it is refused, or what was read of it is in order, and reading less of it never gives another answer. */
+/* Whatever is in a queue file: it is refused, or what was read of it is in order, and reading less of it never gives another
+ * answer. */
 #include "spool/spool.h"
 
 #include "base/fd.h"

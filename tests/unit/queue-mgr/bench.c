@@ -23,7 +23,9 @@
 void bench_init(struct bench *b)
 {
 	struct qmgr *q = &b->q;
-	*b = (struct bench){ .cfg = { .queue = { .retry_min = 60, .retry_max = 60, .queue_lifetime = 1u << 30, .queue_active_max = 100 } } };
+	*b = (struct bench){
+		.cfg = { .queue = { .retry_min = 60, .retry_max = 60, .queue_lifetime = 1u << 30, .queue_active_max = 100 } }
+	};
 	log_open("queue-mgr", LOG_LEVEL_ERROR, NULL, NULL);
 	temp_dir_make(&b->temp);
 	q->loop = ev_new(NULL);
@@ -38,8 +40,8 @@ void bench_init(struct bench *b)
 	q->reasons = reasons_new(100);
 	q->open = (struct vec)VEC_INIT(struct msg *, 10000);
 	q->packet = (struct ipc_packet)IPC_PACKET_INIT;
-	BUG_IF(!space_init(q, NULL) || !look_init(q, NULL) || !fresh_init(q, NULL) || !deliver_init(q, NULL) || !bouncing_init(q, NULL) ||
-		!late_init(q, NULL) || !lend_init(q, NULL) || !recover_init(q, NULL));
+	BUG_IF(!space_init(q, NULL) || !look_init(q, NULL) || !fresh_init(q, NULL) || !deliver_init(q, NULL) ||
+		!bouncing_init(q, NULL) || !late_init(q, NULL) || !lend_init(q, NULL) || !recover_init(q, NULL));
 }
 
 void bench_free(struct bench *b)

@@ -11,7 +11,7 @@ struct bench {
 	struct cfg cfg;
 	struct qmgr q;
 };
-void bench_init(struct bench *b);  /* the queue is locked, nothing is read yet */
+void bench_init(struct bench *b); /* the queue is locked, nothing is read yet */
 void bench_free(struct bench *b);
 void bench_turn(struct bench *b, bool (*until)(struct bench *)); /* until it says so, 5 s at most */
 

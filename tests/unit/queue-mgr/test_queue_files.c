@@ -21,8 +21,11 @@ static void only_a_regular_file_is_opened_and_nothing_blocks(void)
 	put_file(dir, "twice", SV("x"));
 	CU_ASSERT_EQUAL(linkat(dir, "twice", dir, "second", 0), 0);
 	CU_ASSERT(mkfifoat(dir, "fifo", 0600) == 0 && mkdirat(dir, "dir", 0700) == 0 && symlinkat("file", dir, "link") == 0);
-	static const struct { const char *name; enum found want; } t[] = { { "file", FOUND }, { "fifo", FOUND_FOREIGN }, { "dir", FOUND_FOREIGN },
-		{ "link", FOUND_FOREIGN }, { "twice", FOUND_FOREIGN }, { "nothing", FOUND_GONE } };
+	static const struct {
+		const char *name;
+		enum found want;
+	} t[] = { { "file", FOUND }, { "fifo", FOUND_FOREIGN }, { "dir", FOUND_FOREIGN }, { "link", FOUND_FOREIGN },
+		{ "twice", FOUND_FOREIGN }, { "nothing", FOUND_GONE } };
 	for (size_t i = 0; i < COUNT(t); i++) {
 		CU_ASSERT_EQUAL(qfile_open(dir, t[i].name, &fd, &size, &e), t[i].want);
 		if (t[i].want == FOUND) {
@@ -107,7 +110,10 @@ static struct msg *read_sample(const struct spool_sample *s, const char *id_text
 
 static void a_message_is_read_with_its_recipients_and_destinations(void)
 {
-	struct spool_sample s = { .id = "0123456000g00000", .sender = "Al@x.example", .rcpts = { "b@y.example", "c@y.example" }, .orig = "list@y.example" };
+	struct spool_sample s = { .id = "0123456000g00000",
+		.sender = "Al@x.example",
+		.rcpts = { "b@y.example", "c@y.example" },
+		.orig = "list@y.example" };
 	struct err e;
 	struct msg *m = read_sample(&s, s.id, 0, &e);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
@@ -142,7 +148,8 @@ void suite_queue_files(void)
 {
 	static const struct unit_case cases[] = { UNIT(only_a_regular_file_is_opened_and_nothing_blocks),
 		UNIT(a_lock_of_another_process_is_respected_until_it_ends), UNIT(what_is_corrupt_moves_away_and_replaces_nothing),
-		UNIT(an_entry_and_its_file_move_together_or_not_at_all), UNIT(a_message_is_read_with_its_recipients_and_destinations),
-		UNIT(a_file_of_another_id_or_too_short_is_corrupt), UNIT_END };
+		UNIT(an_entry_and_its_file_move_together_or_not_at_all),
+		UNIT(a_message_is_read_with_its_recipients_and_destinations), UNIT(a_file_of_another_id_or_too_short_is_corrupt),
+		UNIT_END };
 	unit_suite("queue_files", cases);
 }

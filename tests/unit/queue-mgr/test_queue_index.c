@@ -111,7 +111,8 @@ static void the_heap_leaves_the_name_alone(void)
 
 void suite_queue_index(void)
 {
-	static const struct unit_case cases[] = { UNIT(entries_are_found_until_they_are_deleted), UNIT(an_id_is_there_once_and_the_index_has_a_limit),
-		UNIT(what_is_due_comes_in_the_order_of_time), UNIT(the_heap_leaves_the_name_alone), UNIT_END };
+	static const struct unit_case cases[] = { UNIT(entries_are_found_until_they_are_deleted),
+		UNIT(an_id_is_there_once_and_the_index_has_a_limit), UNIT(what_is_due_comes_in_the_order_of_time),
+		UNIT(the_heap_leaves_the_name_alone), UNIT_END };
 	unit_suite("queue_index", cases);
 }

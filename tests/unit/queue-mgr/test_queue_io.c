@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-static const struct spool_sample two = { .id = "0123456000g00000", .sender = "al@x.example", .rcpts = { "b@y.example", "c@y.example" } };
+static const struct spool_sample two = {
+	.id = "0123456000g00000", .sender = "al@x.example", .rcpts = { "b@y.example", "c@y.example" }
+};
 
 struct outcome {
 	bool done;
@@ -39,7 +41,12 @@ static void submit(struct bench *b, struct io_job *job, enum io_op op, const cha
 {
 	struct outcome *o = &outcomes[n_outcomes++];
 	*o = (struct outcome){ .done = false };
-	*job = (struct io_job){ .op = op, .where = IN_HOLD, .id = sample_id(two.id), .done = on_done, .arg = o, .marks = job->marks,
+	*job = (struct io_job){ .op = op,
+		.where = IN_HOLD,
+		.id = sample_id(two.id),
+		.done = on_done,
+		.arg = o,
+		.marks = job->marks,
 		.n_marks = job->n_marks };
 	snprintf(job->name, sizeof(job->name), "%s", name);
 	io_submit(b->q.io, job);
@@ -65,8 +72,11 @@ static void whole_torn_and_corrupt_files_are_told_apart(void)
 	put_file(b.dir.hold_fd, "flipped", buf_sv(&f));
 	put_file(b.dir.hold_fd, "foreign", SV("From: someone\n\nhello\n"));
 	CU_ASSERT_EQUAL(mkfifoat(b.dir.hold_fd, "fifo", 0600), 0);
-	static const struct { const char *name; enum io_answer want; } t[] = { { "whole", IO_OK }, { "short", IO_TORN }, { "head", IO_TORN },
-		{ "start", IO_TORN }, { "empty", IO_TORN }, { "zeros", IO_TORN }, { "flipped", IO_CORRUPT }, { "foreign", IO_CORRUPT }, { "fifo", IO_CORRUPT } };
+	static const struct {
+		const char *name;
+		enum io_answer want;
+	} t[] = { { "whole", IO_OK }, { "short", IO_TORN }, { "head", IO_TORN }, { "start", IO_TORN }, { "empty", IO_TORN },
+		{ "zeros", IO_TORN }, { "flipped", IO_CORRUPT }, { "foreign", IO_CORRUPT }, { "fifo", IO_CORRUPT } };
 	for (size_t i = 0; i < COUNT(t); i++)
 		submit(&b, &job[i], IO_VERIFY, t[i].name);
 	bench_turn(&b, all_done);
@@ -161,7 +171,8 @@ static void a_helper_that_dies_fails_its_jobs_and_is_replaced(void)
 
 void suite_queue_io(void)
 {
-	static const struct unit_case cases[] = { UNIT(whole_torn_and_corrupt_files_are_told_apart), UNIT(a_mark_changes_one_byte_and_the_file_stays_whole),
-		UNIT(more_jobs_than_helpers_are_all_done), UNIT(a_helper_that_dies_fails_its_jobs_and_is_replaced), UNIT_END };
+	static const struct unit_case cases[] = { UNIT(whole_torn_and_corrupt_files_are_told_apart),
+		UNIT(a_mark_changes_one_byte_and_the_file_stays_whole), UNIT(more_jobs_than_helpers_are_all_done),
+		UNIT(a_helper_that_dies_fails_its_jobs_and_is_replaced), UNIT_END };
 	unit_suite("queue_io", cases);
 }

@@ -26,15 +26,9 @@ static void put_sample(struct bench *b, int dir, const char *id, const char *nam
 	buf_free(&f);
 }
 
-static bool settled(struct bench *b)
-{
-	return !recover_busy(&b->q) && look_len(&b->q) == 0 && b->q.checking == 0;
-}
+static bool settled(struct bench *b) { return !recover_busy(&b->q) && look_len(&b->q) == 0 && b->q.checking == 0; }
 
-static bool scanned(struct bench *b)
-{
-	return !recover_busy(&b->q) && io_busy(b->q.io) == 0;
-}
+static bool scanned(struct bench *b) { return !recover_busy(&b->q) && io_busy(b->q.io) == 0; }
 
 static void recover(struct bench *b, bool (*until)(struct bench *))
 {
@@ -134,7 +128,8 @@ static void foreign_things_go_to_corrupt_and_block_nothing(void)
 		put_file(dirs[i], "hello", SV("x"));
 		put_file(dirs[i], ".hidden", SV(""));
 		put_file(dirs[i], "a b\nc", SV("y"));
-		CU_ASSERT(mkfifoat(dirs[i], "fifo", 0600) == 0 && mkdirat(dirs[i], "dir", 0700) == 0 && symlinkat("/etc/passwd", dirs[i], "link") == 0);
+		CU_ASSERT(mkfifoat(dirs[i], "fifo", 0600) == 0 && mkdirat(dirs[i], "dir", 0700) == 0 &&
+			  symlinkat("/etc/passwd", dirs[i], "link") == 0);
 	}
 	CU_ASSERT_EQUAL(mkfifoat(b.dir.new_fd[0], ID_A, 0600), 0);
 	CU_ASSERT_EQUAL(symlinkat("hello", b.dir.new_fd[0], ID_B), 0);
@@ -251,10 +246,11 @@ static void an_act_on_a_locked_file_waits_for_the_lock(void)
 
 void suite_queue_recover(void)
 {
-	static const struct unit_case cases[] = { UNIT(a_complete_file_without_its_note_is_adopted), UNIT(torn_and_empty_files_are_removed),
-		UNIT(a_file_that_is_still_being_written_is_left_alone), UNIT(names_in_cur_and_hold_are_the_index),
-		UNIT(foreign_things_go_to_corrupt_and_block_nothing), UNIT(parts_in_tmp_are_removed_and_foreign_files_kept),
-		UNIT(a_damaged_file_in_cur_is_found_when_it_is_due), UNIT(an_id_in_two_places_is_one_message),
-		UNIT(acts_move_the_file_with_the_entry), UNIT(an_act_on_a_locked_file_waits_for_the_lock), UNIT_END };
+	static const struct unit_case cases[] = { UNIT(a_complete_file_without_its_note_is_adopted),
+		UNIT(torn_and_empty_files_are_removed), UNIT(a_file_that_is_still_being_written_is_left_alone),
+		UNIT(names_in_cur_and_hold_are_the_index), UNIT(foreign_things_go_to_corrupt_and_block_nothing),
+		UNIT(parts_in_tmp_are_removed_and_foreign_files_kept), UNIT(a_damaged_file_in_cur_is_found_when_it_is_due),
+		UNIT(an_id_in_two_places_is_one_message), UNIT(acts_move_the_file_with_the_entry),
+		UNIT(an_act_on_a_locked_file_waits_for_the_lock), UNIT_END };
 	unit_suite("queue_recover", cases);
 }

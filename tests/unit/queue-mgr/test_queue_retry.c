@@ -3,12 +3,15 @@
 
 #include "unit/unit.h"
 
-static const struct cfg_queue cfg = { .retry_min = 300, .retry_max = 3600, .queue_lifetime = 432000, .bounce_lifetime = 172800,
-	.delay_warning = 14400 };
+static const struct cfg_queue cfg = {
+	.retry_min = 300, .retry_max = 3600, .queue_lifetime = 432000, .bounce_lifetime = 172800, .delay_warning = 14400
+};
 
 static void pauses_double_up_to_the_longest(void)
 {
-	static const struct { uint32_t n, want; } t[] = { { 1, 300 }, { 2, 600 }, { 3, 1200 }, { 4, 2400 }, { 5, 3600 }, { 6, 3600 }, { 1000000, 3600 } };
+	static const struct {
+		uint32_t n, want;
+	} t[] = { { 1, 300 }, { 2, 600 }, { 3, 1200 }, { 4, 2400 }, { 5, 3600 }, { 6, 3600 }, { 1000000, 3600 } };
 	for (size_t i = 0; i < COUNT(t); i++) {
 		uint32_t spread = t[i].want / 8;
 		CU_ASSERT_EQUAL(retry_pause(&cfg, t[i].n, spread), t[i].want); /* the middle of the jitter */
@@ -69,7 +72,7 @@ static void the_latest_reasons_are_kept(void)
 void suite_queue_retry(void)
 {
 	static const struct unit_case cases[] = { UNIT(pauses_double_up_to_the_longest), UNIT(a_pause_is_at_least_a_second),
-		UNIT(bounces_have_a_lifetime_of_their_own), UNIT(the_warning_comes_when_it_is_time_or_never), UNIT(the_latest_reasons_are_kept),
-		UNIT_END };
+		UNIT(bounces_have_a_lifetime_of_their_own), UNIT(the_warning_comes_when_it_is_time_or_never),
+		UNIT(the_latest_reasons_are_kept), UNIT_END };
 	unit_suite("queue_retry", cases);
 }

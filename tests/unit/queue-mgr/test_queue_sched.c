@@ -191,8 +191,8 @@ void suite_queue_sched(void)
 {
 	static const struct unit_case cases[] = { UNIT(a_single_message_passes_a_bulk_job), UNIT(a_sender_is_served_in_order),
 		UNIT(destinations_take_turns), UNIT(fresh_mail_and_retries_both_go_on_four_to_one),
-		UNIT(a_window_bounds_one_destination_and_not_the_others), UNIT(the_window_grows_with_success_and_shrinks_with_failure),
-		UNIT(what_is_withdrawn_does_not_come), UNIT(closed_files_wait_in_the_flow_of_their_sender),
-		UNIT(files_with_several_destinations_wait_apart), UNIT_END };
+		UNIT(a_window_bounds_one_destination_and_not_the_others),
+		UNIT(the_window_grows_with_success_and_shrinks_with_failure), UNIT(what_is_withdrawn_does_not_come),
+		UNIT(closed_files_wait_in_the_flow_of_their_sender), UNIT(files_with_several_destinations_wait_apart), UNIT_END };
 	unit_suite("queue_sched", cases);
 }

@@ -27,13 +27,18 @@ void spool_sample_make(const struct spool_sample *s, struct buf *out, struct spo
 {
 	struct spool_rcpt rcpt[COUNT(s->rcpts)] = { 0 };
 	struct maddr sender = address(s->sender);
-	struct spool_compose c = { .sender = &sender, .rcpt = rcpt, .received = SV("from c.example ([192.0.2.1])\n\tby mx.example (Postern) with ESMTP"),
-		.id = sample_id(s->id != NULL ? s->id : "0123456000g00000"), .trust = s->trust != 0 ? (enum spool_trust)s->trust : SPOOL_STRANGER,
-		.unix_secs = 1700000000, .postern = sv_of(s->postern) };
+	struct spool_compose c = { .sender = &sender,
+		.rcpt = rcpt,
+		.received = SV("from c.example ([192.0.2.1])\n\tby mx.example (Postern) with ESMTP"),
+		.id = sample_id(s->id != NULL ? s->id : "0123456000g00000"),
+		.trust = s->trust != 0 ? (enum spool_trust)s->trust : SPOOL_STRANGER,
+		.unix_secs = 1700000000,
+		.postern = sv_of(s->postern) };
 	struct sv body = sv_of(s->body != NULL ? s->body : "Subject: x\n\nhello\n");
 	struct spool_marks marks;
 	for (; c.n_rcpt < COUNT(s->rcpts) && s->rcpts[c.n_rcpt] != NULL; c.n_rcpt++) {
-		rcpt[c.n_rcpt] = (struct spool_rcpt){ .addr = address(s->rcpts[c.n_rcpt]), .cls = s->cls != 0 ? s->cls : CLASS_LOCAL };
+		rcpt[c.n_rcpt] =
+			(struct spool_rcpt){ .addr = address(s->rcpts[c.n_rcpt]), .cls = s->cls != 0 ? s->cls : CLASS_LOCAL };
 		rcpt[c.n_rcpt].orig.null = true;
 	}
 	if (s->orig != NULL)
@@ -61,10 +66,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return remove(path);
 }
 
-void temp_dir_remove(struct temp_dir *d)
-{
-	nftw(d->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
+void temp_dir_remove(struct temp_dir *d) { nftw(d->path, remove_one, 16, FTW_DEPTH | FTW_PHYS); }
 
 void put_file(int dir, const char *name, struct sv content)
 {

@@ -11,7 +11,7 @@ struct spool_sample {
 	const char *orig;     /* of the first; NULL: the same */
 	uint8_t cls;          /* of all; 0: local */
 	const char *postern;
-	char trust;           /* 0: stranger */
+	char trust; /* 0: stranger */
 	const char *body;
 	bool room;
 };

@@ -18,7 +18,8 @@ static void a_queue_is_made_once_and_opened_again(void)
 	snprintf(path, sizeof(path), "%s/queue", t.path);
 	CU_ASSERT_FALSE(spool_dir_open(path, false, &d, NULL));
 	CU_ASSERT_TRUE_FATAL(spool_dir_open(path, true, &d, NULL));
-	CU_ASSERT_TRUE(has_file(d.root, "VERSION") && has_file(d.root, "f/cur") && has_file(d.root, "hold") && has_file(d.root, "corrupt"));
+	CU_ASSERT_TRUE(has_file(d.root, "VERSION") && has_file(d.root, "f/cur") && has_file(d.root, "hold") &&
+		       has_file(d.root, "corrupt"));
 	put_file(d.new_fd[3], "x", SV("y"));
 	spool_dir_close(&d);
 	CU_ASSERT_TRUE_FATAL(spool_dir_open(path, false, &d, NULL));
@@ -132,8 +133,9 @@ static void the_file_system_is_probed(void)
 
 void suite_spool_dir(void)
 {
-	static const struct unit_case cases[] = { UNIT(a_queue_is_made_once_and_opened_again), UNIT(another_version_or_loose_rights_are_refused),
-		UNIT(one_process_at_a_time_has_the_queue), UNIT(a_commit_writes_header_and_body),
-		UNIT(what_does_not_fit_is_cut_to_nothing_and_says_full), UNIT(the_file_system_is_probed), UNIT_END };
+	static const struct unit_case cases[] = { UNIT(a_queue_is_made_once_and_opened_again),
+		UNIT(another_version_or_loose_rights_are_refused), UNIT(one_process_at_a_time_has_the_queue),
+		UNIT(a_commit_writes_header_and_body), UNIT(what_does_not_fit_is_cut_to_nothing_and_says_full),
+		UNIT(the_file_system_is_probed), UNIT_END };
 	unit_suite("spool_dir", cases);
 }

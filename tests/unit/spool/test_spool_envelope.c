@@ -4,8 +4,11 @@
 #include "unit/unit.h"
 
 static const struct spool_sample plain = { .sender = "al@client.example", .rcpts = { "bob@example.net" } };
-static const struct spool_sample several = { .sender = "", .rcpts = { "bob@example.net", "\"odd one\"@example.net", "c@example.org" },
-	.orig = "alias@example.net", .postern = "body=8BITMIME", .trust = SPOOL_LOCAL };
+static const struct spool_sample several = { .sender = "",
+	.rcpts = { "bob@example.net", "\"odd one\"@example.net", "c@example.org" },
+	.orig = "alias@example.net",
+	.postern = "body=8BITMIME",
+	.trust = SPOOL_LOCAL };
 
 static int file_of(struct sv content)
 {
@@ -32,7 +35,8 @@ static void the_plain_form_is_a_mail_that_says_all(void)
 	struct buf b = BUF_INIT(0);
 	spool_sample_make(&plain, &b, NULL);
 	CU_ASSERT_TRUE(sv_starts(buf_sv(&b), SV("Return-Path: <al@client.example>\nDelivered-To: bob@example.net\n"
-		"Received: from c.example ([192.0.2.1])\n\tby mx.example (Postern) with ESMTP\n\tid 0123456000g00000 (s=0000000")));
+						"Received: from c.example ([192.0.2.1])\n\tby mx.example (Postern) with "
+						"ESMTP\n\tid 0123456000g00000 (s=0000000")));
 	CU_ASSERT_TRUE(sv_ends(buf_sv(&b), SV("\nX-Verdict: fine\nSubject: x\n\nhello\n")));
 	buf_free(&b);
 }
@@ -118,10 +122,7 @@ static void a_torn_file_is_never_complete(void)
 	}
 }
 
-static bool is_status(const struct buf *b, size_t at)
-{
-	return at >= 12 && memcmp(b->data + at - 12, "Postern-To: ", 12) == 0;
-}
+static bool is_status(const struct buf *b, size_t at) { return at >= 12 && memcmp(b->data + at - 12, "Postern-To: ", 12) == 0; }
 
 static void a_flipped_bit_is_found_wherever_it_is_but_in_the_status(void)
 {
@@ -169,7 +170,11 @@ static void an_envelope_longer_than_the_first_read_is_read_whole(void)
 {
 	struct spool_rcpt rcpt[200] = { 0 };
 	struct maddr sender = { .null = true };
-	struct spool_compose c = { .sender = &sender, .rcpt = rcpt, .n_rcpt = COUNT(rcpt), .received = SV("by x"), .trust = SPOOL_LOCAL,
+	struct spool_compose c = { .sender = &sender,
+		.rcpt = rcpt,
+		.n_rcpt = COUNT(rcpt),
+		.received = SV("by x"),
+		.trust = SPOOL_LOCAL,
 		.id = sample_id("0123456000g00000") };
 	struct buf b = BUF_INIT(SPOOL_HEADER_MAX);
 	struct spool_marks m;
@@ -196,7 +201,10 @@ static void an_envelope_longer_than_the_first_read_is_read_whole(void)
 #define MARK "\n\tid 0123456000g00000 (s=0000000300 c=00000000 t=s); x\nSubject: y\n"
 static void what_is_no_queue_file_is_told_from_a_short_read(void)
 {
-	static const struct { const char *text; enum err_kind kind; } t[] = {
+	static const struct {
+		const char *text;
+		enum err_kind kind;
+	} t[] = {
 		{ "", ERR_LIMIT },
 		{ "Return", ERR_LIMIT },
 		{ "X", ERR_PERM },
@@ -213,9 +221,15 @@ static void what_is_no_queue_file_is_told_from_a_short_read(void)
 		{ "Return-Path: <al@x.example>\nSubject: x\n", ERR_PERM },
 		{ "Return-Path: <al@x.example>\nDelivered-To: b@x.example\nReceived: forged\n\nx\n", ERR_PERM },
 		{ "Return-Path: <al@x.example>\nDelivered-To: b@x.example\nReceived: from a\n\tid 012345678", ERR_LIMIT },
-		{ "Return-Path: <al@x.example>\nDelivered-To: b@x.example\nReceived: from a\n\tid 0123456000g00000 (s=0000000300 c=0000000g t=s); x\n", ERR_PERM },
-		{ "Return-Path: <al@x.example>\nDelivered-To: b@x.example\nReceived: from a\n\tid 0123456000g00000 (s=0000000300 c=00000000 t=x); x\n", ERR_PERM },
-		{ "Return-Path: <al@x.example>\nDelivered-To: b@x.example\nReceived: from a\n\tid 0123456000g00000 (s=0000000003 c=00000000 t=s); x\n", ERR_PERM },
+		{ "Return-Path: <al@x.example>\nDelivered-To: b@x.example\nReceived: from a\n\tid 0123456000g00000 (s=0000000300 "
+		  "c=0000000g t=s); x\n",
+			ERR_PERM },
+		{ "Return-Path: <al@x.example>\nDelivered-To: b@x.example\nReceived: from a\n\tid 0123456000g00000 (s=0000000300 "
+		  "c=00000000 t=x); x\n",
+			ERR_PERM },
+		{ "Return-Path: <al@x.example>\nDelivered-To: b@x.example\nReceived: from a\n\tid 0123456000g00000 (s=0000000003 "
+		  "c=00000000 t=s); x\n",
+			ERR_PERM },
 		{ "Return-Path: <al@x.example>\nDelivered-To: b@x.example\nReceived: from a" MARK, ERR_NONE },
 	};
 	for (size_t i = 0; i < COUNT(t); i++) {
@@ -231,15 +245,22 @@ static void lines_of_a_later_version_are_kept_and_end_the_plain_form(void)
 {
 	struct spool_envelope env;
 	CU_ASSERT_TRUE_FATAL(spool_envelope_parse(
-		SV("Return-Path: <al@x.example>\nX-Postern-Later: y\nDelivered-To: b@x.example\nReceived: from a" MARK), &env, NULL));
+		SV("Return-Path: <al@x.example>\nX-Postern-Later: y\nDelivered-To: b@x.example\nReceived: from a" MARK), &env,
+		NULL));
 	CU_ASSERT_FALSE(env.plain);
 	spool_envelope_free(&env);
 }
 
 static void nothing_can_put_a_line_of_its_own_into_the_envelope(void)
 {
-	static const struct { const char *received, *for_text, *postern; } t[] = {
-		{ "a\nDelivered-To: x@y", "", "" }, { "a\r\n\tb", "", "" }, { "a\n", "", "" }, { "a", "b>\nX: y", "" }, { "a", "", "b=c\nX: y" },
+	static const struct {
+		const char *received, *for_text, *postern;
+	} t[] = {
+		{ "a\nDelivered-To: x@y", "", "" },
+		{ "a\r\n\tb", "", "" },
+		{ "a\n", "", "" },
+		{ "a", "b>\nX: y", "" },
+		{ "a", "", "b=c\nX: y" },
 		{ "a\n\tid 0123456000g00000 (s=0000000001 c=00000000 t=l)", "", "" },
 	};
 	struct spool_rcpt rcpt = { .cls = CLASS_LOCAL, .orig.null = true };
@@ -247,8 +268,14 @@ static void nothing_can_put_a_line_of_its_own_into_the_envelope(void)
 	struct buf b = BUF_INIT(10000);
 	CU_ASSERT_TRUE_FATAL(maddr_parse(SV("b@x.example"), 0, &rcpt.addr, NULL));
 	for (size_t i = 0; i < COUNT(t); i++) {
-		struct spool_compose c = { .sender = &sender, .rcpt = &rcpt, .n_rcpt = 1, .received = sv_of(t[i].received),
-			.for_text = sv_of(t[i].for_text), .postern = sv_of(t[i].postern), .trust = SPOOL_LOCAL, .id = sample_id("0123456000g00000") };
+		struct spool_compose c = { .sender = &sender,
+			.rcpt = &rcpt,
+			.n_rcpt = 1,
+			.received = sv_of(t[i].received),
+			.for_text = sv_of(t[i].for_text),
+			.postern = sv_of(t[i].postern),
+			.trust = SPOOL_LOCAL,
+			.id = sample_id("0123456000g00000") };
 		struct spool_marks m;
 		CU_ASSERT_FALSE(spool_compose(&c, SV(""), false, &b, &m, NULL));
 	}
@@ -297,11 +324,14 @@ static void the_room_takes_whole_fields_and_stays_a_header(void)
 
 void suite_spool_envelope(void)
 {
-	static const struct unit_case cases[] = { UNIT(the_plain_form_is_a_mail_that_says_all), UNIT(the_plain_form_is_read_as_written),
-		UNIT(several_recipients_are_read_as_written), UNIT(an_original_recipient_keeps_the_plain_form), UNIT(a_torn_file_is_never_complete),
-		UNIT(a_flipped_bit_is_found_wherever_it_is_but_in_the_status), UNIT(status_bytes_may_change_and_the_file_stays_complete),
-		UNIT(zeros_behind_the_message_are_padding), UNIT(an_envelope_longer_than_the_first_read_is_read_whole),
-		UNIT(what_is_no_queue_file_is_told_from_a_short_read), UNIT(lines_of_a_later_version_are_kept_and_end_the_plain_form),
-		UNIT(nothing_can_put_a_line_of_its_own_into_the_envelope), UNIT(the_room_takes_whole_fields_and_stays_a_header), UNIT_END };
+	static const struct unit_case cases[] = { UNIT(the_plain_form_is_a_mail_that_says_all),
+		UNIT(the_plain_form_is_read_as_written), UNIT(several_recipients_are_read_as_written),
+		UNIT(an_original_recipient_keeps_the_plain_form), UNIT(a_torn_file_is_never_complete),
+		UNIT(a_flipped_bit_is_found_wherever_it_is_but_in_the_status),
+		UNIT(status_bytes_may_change_and_the_file_stays_complete), UNIT(zeros_behind_the_message_are_padding),
+		UNIT(an_envelope_longer_than_the_first_read_is_read_whole), UNIT(what_is_no_queue_file_is_told_from_a_short_read),
+		UNIT(lines_of_a_later_version_are_kept_and_end_the_plain_form),
+		UNIT(nothing_can_put_a_line_of_its_own_into_the_envelope), UNIT(the_room_takes_whole_fields_and_stays_a_header),
+		UNIT_END };
 	unit_suite("spool_envelope", cases);
 }

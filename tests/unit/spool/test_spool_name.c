@@ -17,9 +17,18 @@ static void an_id_is_time_counter_random_and_sorts_by_time(void)
 
 static void ids_are_16_characters_of_base_32(void)
 {
-	static const struct { const char *text; bool ok; } t[] = {
-		{ "0123456789abcdef", true }, { "vvvvvvvvvvvvvvvv", true }, { "0123456789abcde", false }, { "0123456789abcdefg", false },
-		{ "0123456789abcdew", false }, { "0123456789ABCDEF", false }, { "0123456789abcd/f", false }, { "", false },
+	static const struct {
+		const char *text;
+		bool ok;
+	} t[] = {
+		{ "0123456789abcdef", true },
+		{ "vvvvvvvvvvvvvvvv", true },
+		{ "0123456789abcde", false },
+		{ "0123456789abcdefg", false },
+		{ "0123456789abcdew", false },
+		{ "0123456789ABCDEF", false },
+		{ "0123456789abcd/f", false },
+		{ "", false },
 	};
 	struct spool_id id;
 	for (size_t i = 0; i < COUNT(t); i++)
@@ -44,11 +53,23 @@ static void a_name_is_the_same_when_read_and_written_again(void)
 static void any_other_form_of_a_name_is_refused(void)
 {
 	static const char *const t[] = {
-		"", "0123456789abcdef", "0123456789abcdef:", "0123456789abcdef:1,2,*,12345678", "0123456789abcdef:1,2,*,12345678,-,",
-		"0123456789abcdef:1,2,*,12345678,-x", "0123456789abcdef:01,2,*,12345678,-", "0123456789abcdef:1,2,abc,12345678,-",
-		"0123456789abcdef:1,2,00000000,12345678,-", "0123456789abcdef:1,2,*,1234567G,-", "0123456789abcdef:1,2,*,ABCDEF00,-",
-		"0123456789abcdef:-1,2,*,12345678,-", "0123456789abcdef:1,1000001,*,12345678,-", "0123456789abcdef:1099511627777,2,*,12345678,-",
-		"0123456789abcdef:1,2,*,12345678,q", "0123456789abcdex:1,2,*,12345678,-", "0123456789abcdef;1,2,*,12345678,-",
+		"",
+		"0123456789abcdef",
+		"0123456789abcdef:",
+		"0123456789abcdef:1,2,*,12345678",
+		"0123456789abcdef:1,2,*,12345678,-,",
+		"0123456789abcdef:1,2,*,12345678,-x",
+		"0123456789abcdef:01,2,*,12345678,-",
+		"0123456789abcdef:1,2,abc,12345678,-",
+		"0123456789abcdef:1,2,00000000,12345678,-",
+		"0123456789abcdef:1,2,*,1234567G,-",
+		"0123456789abcdef:1,2,*,ABCDEF00,-",
+		"0123456789abcdef:-1,2,*,12345678,-",
+		"0123456789abcdef:1,1000001,*,12345678,-",
+		"0123456789abcdef:1099511627777,2,*,12345678,-",
+		"0123456789abcdef:1,2,*,12345678,q",
+		"0123456789abcdex:1,2,*,12345678,-",
+		"0123456789abcdef;1,2,*,12345678,-",
 	};
 	struct spool_name n;
 	for (size_t i = 0; i < COUNT(t); i++)
@@ -57,7 +78,8 @@ static void any_other_form_of_a_name_is_refused(void)
 
 void suite_spool_name(void)
 {
-	static const struct unit_case cases[] = { UNIT(an_id_is_time_counter_random_and_sorts_by_time), UNIT(ids_are_16_characters_of_base_32),
-		UNIT(a_name_is_the_same_when_read_and_written_again), UNIT(any_other_form_of_a_name_is_refused), UNIT_END };
+	static const struct unit_case cases[] = { UNIT(an_id_is_time_counter_random_and_sorts_by_time),
+		UNIT(ids_are_16_characters_of_base_32), UNIT(a_name_is_the_same_when_read_and_written_again),
+		UNIT(any_other_form_of_a_name_is_refused), UNIT_END };
 	unit_suite("spool_name", cases);
 }
