@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #define CHANNELS_MAX 100
+#define CHANNELS_PER_USER 10 /* nobody keeps the admins out */
 #define ENTRIES_PER_TURN 4096
 #define FILES_PER_TURN 32
 #define GROUPS_MAX 1024
@@ -227,6 +228,14 @@ static bool is_admin(const struct qmgr *q, int fd, uid_t uid, gid_t gid)
 	return false;
 }
 
+static size_t channels_of(const struct control *k, uid_t uid)
+{
+	size_t n = 0;
+	for (const struct chan *c = k->first; c != NULL; c = c->next)
+		n += c->uid == uid;
+	return n;
+}
+
 static bool chan_add(struct qmgr *q, struct chan *c, struct err *e)
 {
 	pid_t pid;
@@ -236,6 +245,8 @@ static bool chan_add(struct qmgr *q, struct chan *c, struct err *e)
 	if (!sock_peer_cred(c->watch.fd, &pid, &c->uid, &gid, e))
 		return false;
 	c->admin = is_admin(q, c->watch.fd, c->uid, gid);
+	if (!c->admin && channels_of(q->control, c->uid) >= CHANNELS_PER_USER)
+		return err_set(e, ERR_LIMIT, "uid %u has too many control channels", (unsigned)c->uid);
 	return ev_add(q->loop, &c->watch, EV_READ, e);
 }
 

@@ -1,0 +1,402 @@
+/* What becomes of a message after its agents have answered. The test is the agent. */
+#include "unit/queue-mgr/bench.h"
+
+#include "queue-mgr/act.h"
+#include "queue-mgr/finish.h"
+#include "queue-mgr/look.h"
+#include "queue-mgr/work.h"
+#include "unit/unit.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+
+#define ID "0123456000g00001"
+
+static const struct spool_sample one = { .id = ID, .sender = "al@x.example", .rcpts = { "b@y.example" } };
+static const struct spool_sample two = { .id = ID, .sender = "al@x.example", .rcpts = { "b@y.example", "c@y.example" } };
+static const struct spool_sample null_sender = { .id = ID, .sender = "", .rcpts = { "b@y.example" } };
+
+static bool idle(struct bench *b) { return io_busy(b->q.io) == 0; }
+
+/* As after smtpd's note: open, its recipients wait. */
+static struct msg *arrive(struct bench *b, const struct spool_sample *s)
+{
+	struct buf f = BUF_INIT(0);
+	struct spool_id id = sample_id(s->id);
+	spool_sample_make(s, &f, NULL);
+	put_file(b->dir.new_fd[0], s->id, buf_sv(&f));
+	buf_free(&f);
+	look_note(&b->q, &id, false);
+	uint32_t slot = index_find(b->q.index, &id);
+	BUG_IF(slot == INDEX_NONE);
+	return index_at(b->q.index, slot)->state == ENTRY_OPEN ? work_open_msg(&b->q, slot) : NULL;
+}
+
+static struct rcpt *send_next(struct bench *b)
+{
+	struct pick p;
+	BUG_IF(!sched_next(b->q.sched, &p) || p.unit == NULL);
+	struct rcpt *r = CONTAINER(p.unit, struct rcpt, unit);
+	r->state = RCPT_SENT;
+	r->msg->waiting--;
+	r->msg->sent++;
+	return r;
+}
+
+static void answer(struct bench *b, struct rcpt *r, enum deliver_status status, bool renamed)
+{
+	struct deliver_res res = { .number = r->number, .status = status, .renamed = renamed };
+	memcpy(res.id, r->msg->id.text, sizeof(r->msg->id.text));
+	snprintf(res.dsn, sizeof(res.dsn), "%s", status == DELIVERED ? "2.0.0" : status == DEFERRED ? "4.2.1" : "5.1.1");
+	snprintf(res.text, sizeof(res.text), "the agent's reason");
+	work_result(&b->q, r, &res);
+	bench_turn(b, idle);
+}
+
+static const struct entry *entry(struct bench *b)
+{
+	struct spool_id id = sample_id(ID);
+	uint32_t slot = index_find(b->q.index, &id);
+	return slot == INDEX_NONE ? NULL : index_at(b->q.index, slot);
+}
+
+/* The one name in a directory, "" for none. */
+static const char *only_name(int dir)
+{
+	static char name[SPOOL_NAME_MAX];
+	const struct dirent *e;
+	name[0] = '\0';
+	DIR *d = fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	BUG_IF(d == NULL);
+	while ((e = readdir(d)) != NULL)
+		if (e->d_name[0] != '.')
+			snprintf(name, sizeof(name), "%.100s", e->d_name);
+	closedir(d);
+	return name;
+}
+
+static bool nothing_left(struct bench *b)
+{
+	return entry(b) == NULL && only_name(b->dir.new_fd[0])[0] == '\0' && only_name(b->dir.cur_fd[0])[0] == '\0' &&
+	       only_name(b->dir.hold_fd)[0] == '\0' && b->q.open.len == 0;
+}
+
+static void a_copy_is_followed_by_unlink_and_a_rename_by_nothing(void)
+{
+	for (int renamed = 0; renamed < 2; renamed++) {
+		struct bench b;
+		bench_init(&b);
+		arrive(&b, &one);
+		struct rcpt *r = send_next(&b);
+		if (renamed)
+			CU_ASSERT_EQUAL(unlinkat(b.dir.new_fd[0], ID, 0), 0); /* it is a Maildir's */
+		answer(&b, r, DELIVERED, renamed);
+		CU_ASSERT_TRUE(nothing_left(&b));
+		CU_ASSERT_EQUAL(b.q.delivered, 1);
+		bench_free(&b);
+	}
+}
+
+static void what_is_postponed_is_named_by_its_next_attempt(void)
+{
+	struct bench b;
+	struct spool_name n;
+	struct spool_id id = sample_id(ID);
+	bench_init(&b);
+	arrive(&b, &one);
+	answer(&b, send_next(&b), DEFERRED, false);
+	CU_ASSERT_TRUE(spool_name_parse(sv_of(only_name(b.dir.cur_fd[0])), &n));
+	CU_ASSERT_EQUAL(n.tries, 1);
+	CU_ASSERT(n.due >= q_now() + 50 && n.due <= q_now() + 70);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(entry(&b));
+	CU_ASSERT(entry(&b)->state == ENTRY_DUE && entry(&b)->where == IN_CUR);
+	CU_ASSERT_STRING_EQUAL(reasons_get(b.q.reasons, &id), "the agent's reason");
+	bench_free(&b);
+}
+
+static void the_status_of_each_recipient_is_on_disk_before_the_message_waits(void)
+{
+	struct bench b;
+	struct spool_envelope env;
+	bench_init(&b);
+	arrive(&b, &two);
+	struct rcpt *first = send_next(&b), *second = send_next(&b);
+	answer(&b, first, DELIVERED, false);
+	answer(&b, second, DEFERRED, false);
+	int fd = openat(b.dir.cur_fd[0], only_name(b.dir.cur_fd[0]), O_RDONLY | O_CLOEXEC);
+	CU_ASSERT_TRUE_FATAL(spool_envelope_read(fd, &env, NULL));
+	CU_ASSERT(env.rcpt[0].status == SPOOL_DONE && env.rcpt[1].status == SPOOL_TODO);
+	CU_ASSERT_TRUE(spool_verify(fd, &env, NULL));
+	CU_ASSERT_NOT_EQUAL(entry(&b)->dest, 0); /* one is left, so one destination */
+	spool_envelope_free(&env);
+	close(fd);
+	bench_free(&b);
+}
+
+static void the_last_recipient_ends_the_message(void)
+{
+	struct bench b;
+	bench_init(&b);
+	arrive(&b, &two);
+	struct rcpt *first = send_next(&b), *second = send_next(&b);
+	answer(&b, second, DELIVERED, false);
+	CU_ASSERT_FALSE(nothing_left(&b));
+	answer(&b, first, DELIVERED, false);
+	CU_ASSERT_TRUE(nothing_left(&b));
+	bench_free(&b);
+}
+
+static void an_agent_that_dies_means_soon_again_and_look_first(void)
+{
+	struct bench b;
+	bench_init(&b);
+	arrive(&b, &one);
+	work_result(&b.q, send_next(&b), NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(entry(&b));
+	CU_ASSERT(entry(&b)->tries == 1 && entry(&b)->due <= q_now() + 2);
+	bench_free(&b);
+}
+
+static void a_name_gone_under_a_lost_agent_is_delivered(void)
+{
+	struct bench b;
+	bench_init(&b);
+	arrive(&b, &one);
+	struct rcpt *r = send_next(&b);
+	CU_ASSERT_EQUAL(unlinkat(b.dir.new_fd[0], ID, 0), 0);
+	work_result(&b.q, r, NULL);
+	CU_ASSERT_TRUE(nothing_left(&b));
+	bench_free(&b);
+}
+
+static void a_failure_is_reported_and_ends_after_the_250_of_the_report(void)
+{
+	struct bench b;
+	bench_init(&b);
+	struct msg *m = arrive(&b, &one);
+	answer(&b, send_next(&b), FAILED, false);
+	CU_ASSERT(m->asked && m->report == BOUNCE_FAILED);
+	m->asked = false;
+	finish_reported(&b.q, m, REPORTED, "");
+	CU_ASSERT_TRUE(nothing_left(&b));
+	bench_free(&b);
+}
+
+static void a_report_that_cannot_go_out_keeps_the_message(void)
+{
+	struct bench b;
+	bench_init(&b);
+	struct msg *m = arrive(&b, &one);
+	answer(&b, send_next(&b), FAILED, false);
+	m->asked = false;
+	finish_reported(&b.q, m, REPORT_LATER, "smtpd is away");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(entry(&b));
+	CU_ASSERT(entry(&b)->state == ENTRY_DUE && only_name(b.dir.cur_fd[0])[0] != '\0');
+	bench_free(&b);
+}
+
+static void a_report_that_is_refused_holds_the_message(void)
+{
+	struct bench b;
+	bench_init(&b);
+	struct msg *m = arrive(&b, &one);
+	answer(&b, send_next(&b), FAILED, false);
+	m->asked = false;
+	finish_reported(&b.q, m, REPORT_REFUSED, "550 no");
+	CU_ASSERT(only_name(b.dir.hold_fd)[0] != '\0' && entry(&b)->where == IN_HOLD);
+	bench_free(&b);
+}
+
+static void a_null_sender_is_told_nothing(void)
+{
+	struct bench b;
+	bench_init(&b);
+	arrive(&b, &null_sender);
+	answer(&b, send_next(&b), FAILED, false);
+	CU_ASSERT_TRUE(nothing_left(&b));
+	bench_free(&b);
+}
+
+static void the_postmaster_is_told_of_double_bounces_but_not_of_his_own(void)
+{
+	struct spool_sample his = null_sender;
+	struct bench b;
+	bench_init(&b);
+	b.cfg.queue.double_bounce_postmaster = true;
+	struct msg *m = arrive(&b, &null_sender);
+	answer(&b, send_next(&b), FAILED, false);
+	CU_ASSERT(m->asked && m->report == BOUNCE_DOUBLE);
+	bench_free(&b);
+	his.rcpts[0] = "Postmaster@y.example";
+	bench_init(&b);
+	b.cfg.queue.double_bounce_postmaster = true;
+	arrive(&b, &his);
+	answer(&b, send_next(&b), FAILED, false);
+	CU_ASSERT_TRUE(nothing_left(&b));
+	bench_free(&b);
+}
+
+static void a_strangers_message_may_be_held_instead(void)
+{
+	struct bench b;
+	bench_init(&b);
+	b.cfg.queue.bounce_strangers = CFG_BOUNCE_HOLD;
+	struct msg *m = arrive(&b, &one);
+	answer(&b, send_next(&b), FAILED, false);
+	CU_ASSERT(m->asked && m->report == BOUNCE_DOUBLE); /* to the postmaster */
+	m->asked = false;
+	finish_reported(&b.q, m, REPORTED, "");
+	CU_ASSERT_NOT_EQUAL(only_name(b.dir.hold_fd)[0], '\0');
+	bench_free(&b);
+}
+
+static void soft_bounce_postpones_what_failed(void)
+{
+	struct bench b;
+	bench_init(&b);
+	b.cfg.global.soft_bounce = true;
+	arrive(&b, &one);
+	answer(&b, send_next(&b), FAILED, false);
+	CU_ASSERT(entry(&b) != NULL && entry(&b)->state == ENTRY_DUE);
+	bench_free(&b);
+}
+
+/* The sample is of 2023. */
+static void a_message_expires_after_a_failed_attempt_and_not_before(void)
+{
+	struct bench b;
+	bench_init(&b);
+	b.cfg.queue.queue_lifetime = 86400;
+	struct msg *m = arrive(&b, &one);
+	CU_ASSERT_EQUAL(m->waiting, 1);
+	answer(&b, send_next(&b), DEFERRED, false);
+	CU_ASSERT(m->asked && m->report == BOUNCE_FAILED);
+	bench_free(&b);
+}
+
+static void the_delay_is_told_once(void)
+{
+	struct bench b;
+	struct spool_name n;
+	bench_init(&b);
+	b.cfg.queue.delay_warning = 3600;
+	struct msg *m = arrive(&b, &one);
+	answer(&b, send_next(&b), DEFERRED, false);
+	CU_ASSERT(m->asked && m->report == BOUNCE_DELAYED);
+	m->asked = false;
+	finish_reported(&b.q, m, REPORTED, "");
+	CU_ASSERT_TRUE(spool_name_parse(sv_of(only_name(b.dir.cur_fd[0])), &n) && n.warned);
+	bench_free(&b);
+}
+
+static void remote_recipients_are_postponed_with_the_reason(void)
+{
+	struct spool_sample s = one;
+	struct spool_id id = sample_id(ID);
+	struct bench b;
+	bench_init(&b);
+	s.cls = CLASS_REMOTE;
+	CU_ASSERT_PTR_NULL(arrive(&b, &s)); /* closed again already */
+	CU_ASSERT_EQUAL(entry(&b)->state, ENTRY_DUE);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reasons_get(b.q.reasons, &id), "relaying"));
+	bench_free(&b);
+}
+
+static enum acted act(struct bench *b, enum queue_op op)
+{
+	struct spool_id id = sample_id(ID);
+	uint64_t dirs = 0;
+	struct err e;
+	enum acted a = act_on(&b->q, index_find(b->q.index, &id), op, &dirs, &e);
+	CU_ASSERT_EQUAL(dirs != 0, op == QOP_HOLD || op == QOP_DELETE || op == QOP_REQUEUE);
+	return a;
+}
+
+static void an_act_waits_for_the_agents_answer(void)
+{
+	static const struct {
+		enum queue_op op;
+		enum deliver_status answer;
+		bool held, gone;
+		const char *pending;
+	} t[] = {
+		{ QOP_HOLD, DEFERRED, true, false, "hold" },
+		{ QOP_HOLD, DELIVERED, false, true, "hold" },
+		{ QOP_DELETE, DEFERRED, false, true, "delete" },
+		{ QOP_REQUEUE, DEFERRED, false, false, "requeue" },
+	};
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct bench b;
+		struct spool_id id = sample_id(ID);
+		bench_init(&b);
+		arrive(&b, &one);
+		struct rcpt *r = send_next(&b);
+		CU_ASSERT_EQUAL(act(&b, t[i].op), ACTED_LATER);
+		CU_ASSERT_STRING_EQUAL(act_pending(&b.q, index_find(b.q.index, &id)), t[i].pending);
+		answer(&b, r, t[i].answer, false);
+		CU_ASSERT_EQUAL(only_name(b.dir.hold_fd)[0] != '\0', t[i].held);
+		CU_ASSERT_EQUAL(nothing_left(&b), t[i].gone);
+		if (t[i].op == QOP_REQUEUE)
+			CU_ASSERT(entry(&b)->tries == 0 && entry(&b)->due <= q_now());
+		bench_free(&b);
+	}
+}
+
+static void an_act_on_a_message_that_only_waits_is_done_at_once(void)
+{
+	struct bench b;
+	bench_init(&b);
+	arrive(&b, &two);
+	CU_ASSERT_EQUAL(act(&b, QOP_HOLD), ACTED);
+	CU_ASSERT_NOT_EQUAL(only_name(b.dir.hold_fd)[0], '\0');
+	CU_ASSERT_EQUAL(sched_waiting(b.q.sched), 0);
+	CU_ASSERT_EQUAL(act(&b, QOP_DELETE), ACTED);
+	CU_ASSERT_TRUE(nothing_left(&b));
+	bench_free(&b);
+}
+
+static void a_late_result_keeps_a_recipient_from_a_second_copy(void)
+{
+	struct bench b;
+	struct deliver_res res = { .id = ID, .number = 1, .status = DELIVERED };
+	bench_init(&b);
+	struct msg *m = arrive(&b, &two);
+	struct rcpt *first = send_next(&b);
+	CU_ASSERT_FALSE(work_late(&b.q, first, &res)); /* an agent has it */
+	CU_ASSERT_TRUE(work_late(&b.q, &m->rcpt[1], &res));
+	CU_ASSERT(m->waiting == 0 && sched_waiting(b.q.sched) == 0);
+	answer(&b, first, DELIVERED, false);
+	CU_ASSERT_TRUE(nothing_left(&b));
+	bench_free(&b);
+}
+
+static void while_draining_nothing_counts_as_an_attempt(void)
+{
+	struct bench b;
+	bench_init(&b);
+	arrive(&b, &two);
+	struct rcpt *first = send_next(&b);
+	b.q.draining = true;
+	answer(&b, first, DELIVERED, false);
+	bench_turn(&b, idle);
+	CU_ASSERT(entry(&b) != NULL && entry(&b)->tries == 0 && entry(&b)->where == IN_CUR);
+	CU_ASSERT_EQUAL(b.q.open.len, 0);
+	bench_free(&b);
+}
+
+void suite_queue_finish(void)
+{
+	static const struct unit_case cases[] = { UNIT(a_copy_is_followed_by_unlink_and_a_rename_by_nothing),
+		UNIT(what_is_postponed_is_named_by_its_next_attempt),
+		UNIT(the_status_of_each_recipient_is_on_disk_before_the_message_waits), UNIT(the_last_recipient_ends_the_message),
+		UNIT(an_agent_that_dies_means_soon_again_and_look_first), UNIT(a_name_gone_under_a_lost_agent_is_delivered),
+		UNIT(a_failure_is_reported_and_ends_after_the_250_of_the_report),
+		UNIT(a_report_that_cannot_go_out_keeps_the_message), UNIT(a_report_that_is_refused_holds_the_message),
+		UNIT(a_null_sender_is_told_nothing), UNIT(the_postmaster_is_told_of_double_bounces_but_not_of_his_own),
+		UNIT(a_strangers_message_may_be_held_instead), UNIT(soft_bounce_postpones_what_failed),
+		UNIT(a_message_expires_after_a_failed_attempt_and_not_before), UNIT(the_delay_is_told_once),
+		UNIT(remote_recipients_are_postponed_with_the_reason), UNIT(an_act_waits_for_the_agents_answer),
+		UNIT(an_act_on_a_message_that_only_waits_is_done_at_once), UNIT(a_late_result_keeps_a_recipient_from_a_second_copy),
+		UNIT(while_draining_nothing_counts_as_an_attempt), UNIT_END };
+	unit_suite("queue_finish", cases);
+}
