@@ -167,7 +167,7 @@ static void drain(struct leader *l)
 {
 	uint64_t now = clock_mono_ms(), due = l->retired_ms + l->m->cfg->master.stop_timeout * 1000;
 	l->state = LEADER_DRAINING;
-	if (leader_order(l, ORDER_DRAIN)) {
+	if (leader_order(l, l->m->stopping ? ORDER_DRAIN : ORDER_RETIRE)) {
 		ev_timer_at(l->m->loop, &l->timer, MAX(due, now + GRACE_MS));
 		return;
 	}
@@ -236,6 +236,9 @@ void services_stop(struct master *m)
 	for (size_t i = 0; i < m->n_services; i++)
 		ev_timer_clear(m->loop, &m->services[i].restart);
 	for (struct leader *l = m->leaders; l; l = l->next)
-		leader_retire(l);
+		if (l->state == LEADER_DRAINING) /* for a reload: now in a hurry */
+			drain(l);
+		else
+			leader_retire(l);
 	leaders_step(m);
 }

@@ -64,7 +64,12 @@ IPC_DECLARE(control_done, CONTROL_DONE);
 /* Between master and a leader (a socketpair; its end means the other is dead). */
 #define LEADER_READY(F, T) F(T, U64, ok, 1) F(T, STR, text, 300)
 #define LEADER_LOAD(F, T) F(T, U64, workers, 1000000) F(T, U64, busy, 1000000) F(T, U64, workers_max, 1000000) F(T, U64, served, (uint64_t)1 << 60)
-enum leader_order { ORDER_DRAIN, ORDER_REOPEN, ORDER_LOAD }; /* finish and end; reopen logs; report leader_load */
+enum leader_order {
+	ORDER_DRAIN,  /* finish what is in hand and end */
+	ORDER_REOPEN, /* reopen logs */
+	ORDER_LOAD,   /* report leader_load */
+	ORDER_RETIRE, /* a successor is there: a pool's workers finish their whole session first; for others the same as DRAIN */
+};
 #define LEADER_DO(F, T) F(T, U64, order, 8)
 IPC_DECLARE(leader_ready, LEADER_READY);
 IPC_DECLARE(leader_load, LEADER_LOAD);

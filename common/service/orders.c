@@ -22,6 +22,14 @@ void orders_drain(struct svc_ctx *ctx)
 	ctx->on_drain(ctx);
 }
 
+static void retire(struct svc_ctx *ctx)
+{
+	if (!ctx->on_retire)
+		orders_drain(ctx);
+	else if (!ctx->ending)
+		ctx->on_retire(ctx);
+}
+
 static void send_load(struct svc_ctx *ctx)
 {
 	struct leader_load load = { 0 };
@@ -43,6 +51,9 @@ static void obey(struct svc_ctx *ctx, uint64_t order)
 		break;
 	case ORDER_LOAD:
 		send_load(ctx);
+		break;
+	case ORDER_RETIRE:
+		retire(ctx);
 		break;
 	}
 }

@@ -21,7 +21,8 @@ struct svc_ctx {
 	struct ev_io orders;      /* master's channel */
 	struct ev_timer deadline; /* of a drain */
 	bool ending, orphaned;
-	void (*on_drain)(struct svc_ctx *); /* the model's part of it */
+	void (*on_drain)(struct svc_ctx *);  /* the model's part of it */
+	void (*on_retire)(struct svc_ctx *); /* NULL: the same */
 	void (*on_load)(struct svc_ctx *, struct leader_load *ret);
 	void *model; /* of the model */
 
@@ -29,6 +30,7 @@ struct svc_ctx {
 	struct score *score;
 	unsigned slot;
 	int wake; /* the leader's pipe; -1 elsewhere */
+	int door; /* another: no more clients */
 };
 
 /* setup.c: what master passed on, then everything up to the model's own part. */

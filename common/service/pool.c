@@ -22,10 +22,13 @@ struct pool {
 	struct svc_pool want;
 	struct worker *workers; /* by slot */
 	int ask[2];             /* workers write: more, please */
-	int life[2];            /* the leader holds the write end: its end is ours */
+	int life[2];            /* the leader holds the write ends. The end of this: finish what is in hand and end */
+	int door[2];            /* the end of this: take no more clients */
 	struct ev_io asked;
 	struct ev_timer retry;
-	bool waiting; /* for `retry` */
+	bool waiting;             /* for `retry` */
+	struct ev_timer patience; /* with sessions that go on after the door is closed */
+	bool closed;              /* the door: nothing is started any more */
 	uint64_t delay_ms;
 };
 
@@ -77,7 +80,7 @@ static void on_worker_end(struct ev_child *c, int status, void *arg)
 		hold_back(p);
 	else
 		p->delay_ms = 0;
-	if (p->ctx->ending && score_count(p->ctx->score).workers == 0)
+	if (p->closed && score_count(p->ctx->score).workers == 0)
 		ev_stop(p->ctx->loop);
 	else
 		grow(p);
@@ -98,9 +101,11 @@ static void become_worker(struct pool *p, unsigned slot)
 	ev_free(ctx->loop);
 	ctx->loop = NULL;
 	fd_close(&p->life[1]);
+	fd_close(&p->door[1]);
 	fd_close(&p->ask[0]);
 	fd_close(&ctx->master_fd);
 	ctx->wake = p->life[0];
+	ctx->door = p->door[0];
 	ctx->slot = slot;
 	sandbox_note_to(ctx->sandbox, &ctx->score->refused[slot]);
 	exit(worker_run(ctx, &p->want, p->ask[1]));
@@ -135,7 +140,7 @@ static bool spawn(struct pool *p)
 
 static void grow(struct pool *p)
 {
-	while (!p->ctx->ending && !p->waiting) {
+	while (!p->closed && !p->waiting) {
 		struct score_counts n = score_count(p->ctx->score);
 		if (n.workers >= p->want.max || (n.workers >= p->want.min && n.idle >= p->want.spare) || !spawn(p))
 			break;
@@ -155,15 +160,42 @@ static void on_asked(struct ev_io *io, unsigned events, void *arg)
 
 /* --- the pool ------------------------------------------------------------------------------------------------------------- */
 
-/* Workers see the end of the pipe; the leader's own copies of the listeners would keep a port taken. */
+/* Workers see the end of the pipe. One in the middle of a session still has its copies of the listeners: when there is no master
+ * any more to share them with, the ports are shut for all, so that a new master can have them. */
+static void close_door(struct svc_ctx *ctx)
+{
+	struct pool *p = ctx->model;
+	p->closed = true;
+	fd_close(&p->door[1]);
+	for (size_t i = 0; i < ctx->n_listeners; i++) {
+		if (ctx->orphaned && ctx->listeners[i].tcp && ctx->listeners[i].fd >= 0)
+			shutdown(ctx->listeners[i].fd, SHUT_RD);
+		fd_close(&ctx->listeners[i].fd);
+	}
+	if (score_count(ctx->score).workers == 0)
+		ev_stop(ctx->loop);
+}
+
 static void drain(struct svc_ctx *ctx)
 {
 	struct pool *p = ctx->model;
+	ev_timer_clear(ctx->loop, &p->patience);
 	fd_close(&p->life[1]);
-	for (size_t i = 0; i < ctx->n_listeners; i++)
-		fd_close(&ctx->listeners[i].fd);
-	if (score_count(ctx->score).workers == 0)
-		ev_stop(ctx->loop);
+	close_door(ctx);
+}
+
+/* A client in the middle of its commands notices nothing of a reload. Those who stay get half of the time that we have. */
+static void retire(struct svc_ctx *ctx)
+{
+	struct pool *p = ctx->model;
+	ev_timer_set(ctx->loop, &p->patience, ctx->cfg->master.stop_timeout * 500);
+	close_door(ctx);
+}
+
+static void on_impatient(struct ev_timer *t, void *arg)
+{
+	(void)t;
+	orders_drain(arg);
 }
 
 static void load(struct svc_ctx *ctx, struct leader_load *ret)
@@ -189,13 +221,14 @@ static bool open_pool(struct pool *p, struct err *e)
 {
 	struct svc_ctx *ctx = p->ctx;
 	ask_wanted(p);
-	if (pipe2(p->ask, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(p->life, O_CLOEXEC) < 0)
+	if (pipe2(p->ask, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(p->life, O_CLOEXEC) < 0 || pipe2(p->door, O_CLOEXEC) < 0)
 		return err_sys(e, ERR_TEMP, "make a pipe");
 	ctx->score = score_new((unsigned)p->want.max, e);
 	if (!ctx->score)
 		return false;
 	p->workers = mem_new(p->want.max * sizeof(*p->workers));
 	p->retry = (struct ev_timer){ .on = on_retry, .arg = p };
+	p->patience = (struct ev_timer){ .on = on_impatient, .arg = ctx };
 	p->asked = (struct ev_io){ .fd = p->ask[0], .on = on_asked, .arg = p };
 	return orders_open(ctx, e) && ev_add(ctx->loop, &p->asked, EV_READ, e);
 }
@@ -210,9 +243,10 @@ static void end_workers(struct pool *p)
 
 bool pool_run(struct svc_ctx *ctx, struct err *e)
 {
-	struct pool p = { .ctx = ctx, .ask = { -1, -1 }, .life = { -1, -1 } };
+	struct pool p = { .ctx = ctx, .ask = { -1, -1 }, .life = { -1, -1 }, .door = { -1, -1 } };
 	ctx->model = &p;
 	ctx->on_drain = drain;
+	ctx->on_retire = retire;
 	ctx->on_load = load;
 	bool ok = open_pool(&p, e);
 	if (ok) {
@@ -224,6 +258,7 @@ bool pool_run(struct svc_ctx *ctx, struct err *e)
 	for (int i = 0; i < 2; i++) {
 		fd_close(&p.ask[i]);
 		fd_close(&p.life[i]);
+		fd_close(&p.door[i]);
 	}
 	score_free(ctx->score);
 	ctx->score = NULL;

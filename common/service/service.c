@@ -161,7 +161,7 @@ static bool run(struct svc_ctx *ctx, size_t n_listeners, struct err *e)
 
 int svc_main(const struct svc *svc, int argc, char **argv)
 {
-	struct svc_ctx ctx = { .svc = svc, .master_fd = SVC_FD_MASTER, .rundir = -1, .wake = -1 };
+	struct svc_ctx ctx = { .svc = svc, .master_fd = SVC_FD_MASTER, .rundir = -1, .wake = -1, .door = -1 };
 	size_t n_listeners;
 	int status;
 	struct err e;

@@ -9,7 +9,8 @@
  *    listeners in one epoll set, EPOLLEXCLUSIVE. A worker ends after max_uses. State is in a scoreboard shared by the pool.
  *  - SVC_LOOP: the process itself is the daemon: start() puts its watches into the loop, then the loop runs.
  * Death of master is the end of SVC_FD_MASTER; death of a leader is the end of a pipe that its workers hold: they close their
- * listeners at once, finish the message in hand and end. ORDER_DRAIN (reload, stop) does the same. */
+ * listeners at once, finish the message in hand and end. ORDER_DRAIN (stop) does the same. ORDER_RETIRE (reload) takes no more
+ * clients and lets sessions go on, for half of stop_timeout; then it is a drain. */
 #ifndef SERVICE_SERVICE_H
 #define SERVICE_SERVICE_H
 

@@ -11,7 +11,7 @@
 
 #define IDLE_MS 60000     /* a surplus worker waits so long for a client, then ends */
 #define FULL_LOG_MS 60000 /* `pool-full` at most this often */
-#define WAKE UINT32_MAX
+#define DOOR UINT32_MAX
 #define EXIT_TEMP 75 /* EX_TEMPFAIL */
 
 /* The first slot is the reserved one. It is filled first, and never given up as surplus. */
@@ -21,8 +21,8 @@ static bool is_reserved(const struct svc_ctx *ctx) { return ctx->svc->reserved &
 static int watch_listeners(const struct svc_ctx *ctx, struct err *e)
 {
 	int ep = epoll_create1(EPOLL_CLOEXEC);
-	struct epoll_event ev = { .events = EPOLLIN, .data.u32 = WAKE };
-	bool ok = ep >= 0 && epoll_ctl(ep, EPOLL_CTL_ADD, ctx->wake, &ev) == 0;
+	struct epoll_event ev = { .events = EPOLLIN, .data.u32 = DOOR };
+	bool ok = ep >= 0 && epoll_ctl(ep, EPOLL_CTL_ADD, ctx->door, &ev) == 0;
 	for (uint32_t i = 0; i < ctx->n_listeners && ok; i++) {
 		if (is_reserved(ctx) && !ctx->svc->reserved(&ctx->listeners[i]))
 			continue;
@@ -95,6 +95,13 @@ static bool surplus(const struct svc_ctx *ctx, const struct svc_pool *pool)
 	return !is_reserved(ctx) && n.workers > pool->min && n.idle > pool->spare;
 }
 
+/* A listener may have been the first of the two to be reported. */
+static bool door_closed(const struct svc_ctx *ctx)
+{
+	struct pollfd p = { .fd = ctx->door };
+	return poll(&p, 1, 0) == 1;
+}
+
 static void serve_all(struct svc_ctx *ctx, const struct svc_pool *pool, int ask, int ep)
 {
 	for (uint64_t used = 0; used < pool->uses;) {
@@ -104,7 +111,7 @@ static void serve_all(struct svc_ctx *ctx, const struct svc_pool *pool, int ask,
 				return;
 			continue;
 		}
-		if (which == WAKE || svc_ending(ctx))
+		if (which == DOOR || door_closed(ctx))
 			return;
 		used += serve_one(ctx, pool, ask, &ctx->listeners[which]);
 	}

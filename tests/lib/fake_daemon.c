@@ -46,7 +46,7 @@ static int live(int dir, const char *name)
 			return 1;
 		if (what.order == ORDER_REOPEN)
 			note(dir, name, "reopen");
-		if (what.order == ORDER_DRAIN) {
+		if (what.order == ORDER_DRAIN || what.order == ORDER_RETIRE) {
 			note(dir, name, "drain");
 			return 0;
 		}

@@ -135,13 +135,21 @@ def graceful_stop(i):
 
 
 def killed_master(i):
+    held = i.smtp(timeout=30)
+    held.hello()
+    held.envelope(i.rcpt)
+    held.cmd("DATA")
     pids = [p for s in SERVICES for p in i.pids(s)]
     os.kill(i.pid, signal.SIGKILL)
-    gone = until(lambda: not any(alive(p) for p in pids), 10)
-    claim("when master is killed all its children end", gone, [p for p in pids if alive(p)])
     t = time.monotonic()
     i.up()
     claim("a new one starts at once", time.monotonic() - t < 8 and i.send().startswith("250"), time.monotonic() - t)
+    held.send("Subject: orphaned\r\n\r\n.\r\n")
+    reply = held.reply()
+    claim("a session in DATA outlives master and finishes", reply.startswith("250"), reply)
+    gone = until(lambda: not any(alive(p) for p in pids), 10)
+    claim("when master is killed all its children end", gone, [p for p in pids if alive(p)])
+    claim("and what it took is delivered", until(lambda: any(b"orphaned" in content(f) for f in i.mails())), i.log()[-1500:])
 
 
 def by_command(i):

@@ -191,6 +191,41 @@ static void a_drain_lets_the_client_in_hand_finish(void)
 	stage_end(&s);
 }
 
+static void a_retired_pool_takes_no_clients_and_lets_its_own_finish(void)
+{
+	struct stage s;
+	int status = -1;
+	begin(&s, CONF SIZES(2, 4, 1, 100));
+	int held = say(&s, 'h');
+	CU_ASSERT_TRUE(load_becomes(&s, 2, 1));
+	stage_order(&s, ORDER_RETIRE);
+	CU_ASSERT_TRUE(load_becomes(&s, 1, 1)); /* idle workers have gone */
+	int late = say(&s, 'p');
+	struct pollfd p = { .fd = late, .events = POLLIN };
+	CU_ASSERT_EQUAL(poll(&p, 1, 50), 0); /* left to the successor */
+	CU_ASSERT_TRUE(fd_write_all(held, "x", 1, NULL));
+	CU_ASSERT_EQUAL(answer(held), 0); /* and was not disturbed */
+	CU_ASSERT_TRUE(stage_ended(&s, WAIT_MS, &status));
+	CU_ASSERT_EQUAL(status, 0);
+	fd_close(&held);
+	fd_close(&late);
+	stage_end(&s);
+}
+
+static void a_session_that_outlasts_a_retirement_is_told(void)
+{
+	struct stage s;
+	begin(&s, CONF SIZES(1, 4, 1, 100));
+	int held = say(&s, 'h');
+	uint64_t start = clock_mono_ms();
+	CU_ASSERT_TRUE(load_becomes(&s, 2, 1));
+	stage_order(&s, ORDER_RETIRE);
+	CU_ASSERT_EQUAL(answer(held), 1);
+	CU_ASSERT_TRUE(clock_mono_ms() - start >= 1000); /* half of stop_timeout */
+	fd_close(&held);
+	stage_end(&s);
+}
+
 static void the_end_of_master_is_the_end_of_all(void)
 {
 	struct stage s;
@@ -252,6 +287,8 @@ void suite_svc_pool(void)
 		UNIT(a_worker_that_crashes_is_replaced_and_takes_no_other_with_it),
 		UNIT(marks_count_clients_and_end_with_their_worker),
 		UNIT(a_drain_lets_the_client_in_hand_finish),
+		UNIT(a_retired_pool_takes_no_clients_and_lets_its_own_finish),
+		UNIT(a_session_that_outlasts_a_retirement_is_told),
 		UNIT(the_end_of_master_is_the_end_of_all),
 		UNIT(workers_end_when_their_leader_is_killed),
 		UNIT(a_leader_that_cannot_start_says_why),
