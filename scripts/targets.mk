@@ -10,13 +10,13 @@ endif
 
 SELF = $(MAKE) --no-print-directory VARIANT=$(VARIANT)
 run:
-	@$(SELF) all
+	+@$(SELF) all
 	@VARIANT=$(VARIANT) scripts/demo
 check:
-	@$(SELF) -j$$(nproc) all tests
+	+@$(SELF) -j$$(nproc) all tests
 	@VARIANT=$(VARIANT) scripts/check
 tests: all
-	@$(SELF) $(O)/tests/unit-tests $(O)/tests/intruder fuzz-targets
+	+@$(SELF) $(O)/tests/unit-tests $(O)/tests/intruder fuzz-targets
 e2e: all
 	@POSTERN_BUILD=$(abspath $(O)) tests/e2e/run $(T)
 fuzz: tests

@@ -72,8 +72,14 @@ static int intrude(pid_t pid, const struct call *c, const char *text)
 	r.r10 = (unsigned long)at[3], r.r8 = (unsigned long)at[4], r.r9 = (unsigned long)at[5];
 	ptrace(PTRACE_SETREGS, pid, 0, &r);
 	ptrace(PTRACE_SINGLESTEP, pid, 0, 0);
-	if (!wait_stop(pid) || ptrace(PTRACE_GETREGS, pid, 0, &r) < 0)
+	int status;
+	if (waitpid(pid, &status, __WALL) != pid || !WIFSTOPPED(status) || ptrace(PTRACE_GETREGS, pid, 0, &r) < 0)
 		return puts("killed"), 0;
+	if (WSTOPSIG(status) == SIGSYS) { /* the filter's answer; the daemon's own handler would end it now */
+		ptrace(PTRACE_SETREGS, pid, 0, &saved);
+		ptrace(PTRACE_DETACH, pid, 0, SIGKILL);
+		return puts("killed"), 0;
+	}
 	long result = (long)r.rax;
 	ptrace(PTRACE_SETREGS, pid, 0, &saved);
 	ptrace(PTRACE_DETACH, pid, 0, 0);

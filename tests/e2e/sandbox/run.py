@@ -15,7 +15,7 @@ def tries(pid, call, path=""):
 
 
 def denied(answer):
-    return answer in ("killed", "EPERM", "EACCES", "ENOSYS", "ESRCH")
+    return answer in ("killed", "EPERM", "EACCES", "ENOSYS", "EAFNOSUPPORT")
 
 
 def everyone(i):
@@ -23,14 +23,15 @@ def everyone(i):
     i.block()
     i.send(msg=message("somebody's secret"))
     queued = until(lambda: [f for f in i.full_queue_files()])[0]
-    queue_pid = i.pids("queue-mgr")[0]
-    attempts = [("open", "/etc/shadow"), ("open", queued), ("open", f"/proc/{queue_pid}/mem"), ("write", f"{i.dir}/owned"), ("exec", "/bin/sh"),
+    attempts = [("open", "/etc/shadow"), ("open", queued), ("open", "memory"), ("write", f"{i.dir}/owned"), ("exec", "/bin/sh"),
                 ("setuid", ""), ("raw", ""), ("ptrace", "")]
     for service in (*EXPOSED, "queue-mgr", "resolve", "logd"):
         for call, path in attempts:
-            if service == "queue-mgr" and path in (queued, f"/proc/{queue_pid}/mem"):
+            if service == "queue-mgr" and path in (queued, "memory"):
                 continue  # its own
+            until(lambda: i.pids("queue-mgr"), 10)
             pids = until(lambda: i.pids(service), 10)
+            path = f"/proc/{i.pids('queue-mgr')[0]}/mem" if path == "memory" else path
             answer = tries(pids[-1], call, path)
             claim(f"{service} cannot {call} {os.path.basename(path)}", denied(answer), answer)
             until(lambda: i.pids(service), 10)
