@@ -66,7 +66,7 @@ struct svc {
 		uint64_t *ret_served); /* SVC_LOOP, may be NULL */
 };
 
-int svc_main(const struct svc *svc, int argc, char **argv);
+int svc_main(const struct svc *svc, int argc, char **argv); /* returns only from options like --help */
 
 const struct cfg *svc_cfg(const struct svc_ctx *);
 void *svc_data(const struct svc_ctx *); /* the daemon's own */
