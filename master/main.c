@@ -82,6 +82,20 @@ static bool options(int argc, char **argv, struct options *ret, int *ret_status)
 
 /* --- start -------------------------------------------------------------------------------------------------------------------- */
 
+/* What is shown is to tell where it lies. Links are not followed: a reload shall see where they point by then. */
+static bool absolute(const char *path, char dst[PATH_MAX], struct err *e)
+{
+	char here[PATH_MAX];
+	int n;
+	if (path[0] == '/')
+		n = snprintf(dst, PATH_MAX, "%s", path);
+	else if (getcwd(here, sizeof(here)))
+		n = snprintf(dst, PATH_MAX, "%s/%s", here, path);
+	else
+		return err_sys(e, ERR_PERM, "find the current directory");
+	return (n > 0 && n < PATH_MAX) || err_set(e, ERR_PERM, "the configuration's path is too long");
+}
+
 /* Prints every fault; warnings too. */
 static struct cfg *read_config(const char *path, struct err *e)
 {
@@ -210,15 +224,13 @@ int main(int argc, char **argv)
 	struct master m = { .snapshot = -1, .queue_lock = -1, .runtime_lock = -1, .binds.rundir = -1, .reload.snapshot = -1 };
 	struct options opt;
 	struct err e;
-	char conf[PATH_MAX];
 	int status;
 	if (!options(argc, argv, &opt, &status))
 		return status;
 	umask(027);
 	err_clear(&e);
-	m.conf = realpath(opt.conf, conf) ? conf : opt.conf; /* a reload may come from another directory */
 	m.started = clock_real_secs();
-	m.cfg = read_config(m.conf, &e);
+	m.cfg = absolute(opt.conf, m.conf, &e) ? read_config(m.conf, &e) : NULL;
 	if (!m.cfg)
 		return fail(EXIT_CONFIG, &e);
 	if (opt.check) {

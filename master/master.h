@@ -70,7 +70,7 @@ struct reload {
 
 struct master {
 	struct ev_loop *loop;
-	const char *conf;        /* path, absolute */
+	char conf[PATH_MAX];     /* absolute */
 	char programs[PATH_MAX]; /* the directory of the daemons' programs */
 	struct cfg *cfg;
 	int snapshot;

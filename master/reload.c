@@ -26,7 +26,7 @@ struct cfg *config_load(const char *path, uint64_t generation, bool unprivileged
 		}
 	}
 	if (cfg && cfg_errors(&faults)) {
-		err_set(e, ERR_PERM, "%zu errors in %s", cfg_errors(&faults), path);
+		err_set(e, ERR_PERM, "%zu error%s in %s", cfg_errors(&faults), cfg_errors(&faults) == 1 ? "" : "s", path);
 		cfg_free(cfg);
 		cfg = NULL;
 	}

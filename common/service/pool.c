@@ -76,6 +76,7 @@ static void on_worker_end(struct ev_child *c, int status, void *arg)
 	if (failed)
 		log_death(p, w, status);
 	score_clear(p->ctx->score, (unsigned)(w - p->workers));
+	p->ctx->score->asked = false; /* it may have been about to write to the pipe */
 	if (failed && ev_now_ms(p->ctx->loop) - w->started_ms < RAN_WELL_MS)
 		hold_back(p);
 	else

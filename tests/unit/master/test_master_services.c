@@ -67,7 +67,7 @@ static void begin(struct scene *s)
 	put_conf(s, "queue", "");
 	link_programs(s);
 	struct master *m = &s->m;
-	m->conf = s->conf;
+	snprintf(m->conf, sizeof(m->conf), "%s", s->conf);
 	m->reload.snapshot = -1;
 	snprintf(m->programs, sizeof(m->programs), "%s", s->dir);
 	m->cfg = config_load(s->conf, 1, true, &faults, &e);
