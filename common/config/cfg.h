@@ -16,7 +16,7 @@
 #include "net/addr.h"
 
 enum cfg_type {
-	CFG_T_STR,   /* const char *, never NULL; PATH is the same but absolute or empty */
+	CFG_T_STR, /* const char *, never NULL; PATH is the same but absolute or empty */
 	CFG_T_PATH,
 	CFG_T_BOOL,  /* bool: yes/no */
 	CFG_T_UINT,  /* uint64_t */
@@ -41,14 +41,15 @@ struct cfg_nets {
 struct cfg_param {
 	const char *name;
 	enum cfg_type type;
-	size_t offset;         /* of the member in the owner's struct */
-	const char *def;       /* default in the file's own syntax; NULL: computed (cfg_finish) */
-	int64_t min, max;      /* numbers: range; STR, PATH, TABLE: max length; LIST, NETS: most items */
+	size_t offset;              /* of the member in the owner's struct */
+	const char *def;            /* default in the file's own syntax; NULL: computed (cfg_finish) */
+	int64_t min, max;           /* numbers: range; STR, PATH, TABLE: max length; LIST, NETS: most items */
 	const char *const *choices; /* ENUM: NULL-terminated */
-	const char *help;      /* one line or more, for a person; used in the manual */
+	const char *help;           /* one line or more, for a person; used in the manual */
 };
 
 /* Rows. The member's type is checked by the compiler. */
+/* clang-format off */
 #define CFG_OFF(T, m, ctype) (offsetof(T, m) + 0 * sizeof((ctype *[]){ &((T *)0)->m }))
 #define CFG_STR(T, m, d, max_, h)          { #m, CFG_T_STR, CFG_OFF(T, m, const char *), d, 0, max_, NULL, h }
 #define CFG_PATH(T, m, d, h)               { #m, CFG_T_PATH, CFG_OFF(T, m, const char *), d, 0, 4000, NULL, h }
@@ -62,13 +63,14 @@ struct cfg_param {
 #define CFG_NETS(T, m, d, max_, h)         { #m, CFG_T_NETS, CFG_OFF(T, m, struct cfg_nets), d, 0, max_, NULL, h }
 #define CFG_TABLE(T, m, d, h)              { #m, CFG_T_TABLE, CFG_OFF(T, m, const char *), d, 0, 1000, NULL, h }
 #define CFG_END                            { NULL }
+/* clang-format on */
 
 struct cfg_group {
-	const char *owner;   /* "global", "smtpd", ...; for sections "listener", ... */
-	bool section;        /* a [owner NAME] section: many instances */
+	const char *owner; /* "global", "smtpd", ...; for sections "listener", ... */
+	bool section;      /* a [owner NAME] section: many instances */
 	const struct cfg_param *params;
-	size_t offset;       /* in struct cfg: of the owner's struct, or of the section's struct vec */
-	size_t size;         /* of the owner's struct; a section's struct begins with `const char *name` and `unsigned line` */
+	size_t offset; /* in struct cfg: of the owner's struct, or of the section's struct vec */
+	size_t size;   /* of the owner's struct; a section's struct begins with `const char *name` and `unsigned line` */
 };
 
 /* --- the owners' structs: what daemons read ------------------------------------------------------------------------------ */
@@ -94,7 +96,7 @@ struct cfg_smtpd {
 	uint64_t command_timeout, data_timeout, session_timeout, line_max, recipients_max, received_max;
 	uint64_t errors_soft, errors_max, error_delay, connections_per_client_max, alias_expansion_max;
 	const char *banner;
-	int bare_newline; /* enum cfg_bare_newline */
+	int bare_newline;      /* enum cfg_bare_newline */
 	uint64_t lend_timeout; /* how long to wait for a lent queue file before 452 */
 };
 struct cfg_resolve {
@@ -152,8 +154,8 @@ enum cfg_protocol { CFG_PROTO_SMTP };
 enum cfg_users { CFG_USERS_BOTH, CFG_USERS_SYSTEM, CFG_USERS_VIRTUAL };
 
 struct cfg {
-	uint64_t generation;     /* counts good (re)loads of this master */
-	bool unprivileged;       /* master does not run as root: one uid for all */
+	uint64_t generation; /* counts good (re)loads of this master */
+	bool unprivileged;   /* master does not run as root: one uid for all */
 	struct cfg_global global;
 	struct cfg_master master;
 	struct cfg_log log;
@@ -164,16 +166,16 @@ struct cfg {
 	struct cfg_bounce bounce;
 	struct cfg_spam spam;
 	struct vec listeners, domains, relays; /* of struct cfg_listener, cfg_domain, cfg_relay */
-	struct cfg_raw *raw;     /* where each value was set: file line and text, for messages and `postern config` */
+	struct cfg_raw *raw;                   /* where each value was set: file line and text, for messages and `postern config` */
 };
 
 extern const struct cfg_group cfg_groups[]; /* ends with owner NULL */
 
 /* One fault in the configuration. All are collected, so that an admin sees them at once. */
 struct cfg_fault {
-	unsigned line;   /* 0: no line (a default, a missing thing) */
+	unsigned line; /* 0: no line (a default, a missing thing) */
 	bool warning;
-	char text[400];  /* what is wrong and what would be right */
+	char text[400]; /* what is wrong and what would be right */
 };
 
 #define CFG_FILE_MAX (1024 * 1024)
@@ -181,7 +183,7 @@ struct cfg_fault {
  * `faults` (of struct cfg_fault, bounded). Usable only when no fault is an error. */
 struct cfg *cfg_parse(struct sv text, struct vec *faults);
 struct cfg *cfg_load(const char *path, struct vec *faults, struct err *e); /* NULL: the file cannot be read */
-size_t cfg_errors(const struct vec *faults); /* how many are not warnings */
+size_t cfg_errors(const struct vec *faults);                               /* how many are not warnings */
 void cfg_free(struct cfg *c);
 /* The whole configuration in the file's own syntax: what a snapshot holds, and `postern config`. */
 enum { CFG_PRINT_ALL, CFG_PRINT_CHANGED };

@@ -1,4 +1,5 @@
 /* All tables, in the order in which `postern config` prints them. */
+/* clang-format off */
 #include "config/own.h"
 
 #define GROUP(name, params_) { #name, false, params_, offsetof(struct cfg, name), sizeof(struct cfg_##name) }

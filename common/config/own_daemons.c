@@ -1,4 +1,5 @@
 /* Parameters of the daemons, a table for each owner. */
+/* clang-format off */
 #include "config/own.h"
 
 static const char *const bare_newline[] = { "reject", "accept", NULL };

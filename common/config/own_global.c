@@ -1,4 +1,5 @@
 /* Parameters that more than one daemon needs, and master's. */
+/* clang-format off */
 #include "config/own.h"
 
 const struct cfg_param cfg_global_params[] = {

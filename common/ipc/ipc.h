@@ -9,6 +9,7 @@
  *   IPC_DEFINE(deliver_req, 0x21, 1, DELIVER_REQ);    one .c: the table of kind, name, offset, limit
  *
  * STR members are char[limit + 1], NUL-terminated; U64 are uint64_t no larger than the limit; FD are int, -1 until set. */
+/* clang-format off */
 #ifndef IPC_IPC_H
 #define IPC_IPC_H
 

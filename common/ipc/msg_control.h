@@ -1,5 +1,6 @@
 /* Messages of the control sockets: `postern queue` to queue-mgr, `postern status|stop|reload` to master, `postern log reopen` to
  * logd by way of master. Who may do what is decided by the peer's uid and groups (SO_PEERCRED). */
+/* clang-format off */
 #ifndef IPC_MSG_CONTROL_H
 #define IPC_MSG_CONTROL_H
 

@@ -1,4 +1,5 @@
 /* Messages between smtpd and queue-mgr: lending queue files (DESIGN D4, D5), and between queue-mgr and delivery agents. */
+/* clang-format off */
 #ifndef IPC_MSG_QUEUE_H
 #define IPC_MSG_QUEUE_H
 

@@ -1,4 +1,5 @@
 /* Messages of resolve: who is this recipient? */
+/* clang-format off */
 #ifndef IPC_MSG_RESOLVE_H
 #define IPC_MSG_RESOLVE_H
 

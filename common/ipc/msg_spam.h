@@ -1,4 +1,5 @@
 /* Messages between smtpd and spamcheck: one connection per message. */
+/* clang-format off */
 #ifndef IPC_MSG_SPAM_H
 #define IPC_MSG_SPAM_H
 

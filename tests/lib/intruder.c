@@ -1,7 +1,7 @@
 /* intruder PID CALL [ARG] - makes one system call inside a running process, as one who has taken it over would.
  *
- * For the sandbox test (root, x86-64): the process is waiting in a system call, so the two bytes before its instruction pointer are the
- * `syscall` instruction; registers and stack are put back afterwards. Prints the result, the errno's name, or "killed". */
+ * For the sandbox test (root, x86-64): the process is waiting in a system call, so the two bytes before its instruction pointer are
+ * the `syscall` instruction; registers and stack are put back afterwards. Prints the result, the errno's name, or "killed". */
 #include "base/defs.h"
 
 #include <errno.h>
