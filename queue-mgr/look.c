@@ -15,6 +15,7 @@ struct item {
 	uint32_t slot; /* INDEX_NONE: in new/, not in the index */
 	bool announced, hold;
 	bool in_io;
+	bool said; /* that it cannot be opened now; it is tried again quietly */
 	struct io_job job;
 	int fd; /* while in io */
 	uint64_t size;
@@ -71,6 +72,13 @@ static void bad(struct item *it, const char *reason)
 	remove_item(q->look, it);
 }
 
+static void say_failed(struct item *it, const struct err *e)
+{
+	if (!it->said)
+		LOG_WARN("open-failed", KV_QID(it->id.text), KV_ERR(e));
+	it->said = true;
+}
+
 static void verified(struct io_job *job, enum io_answer answer, const struct err *e)
 {
 	struct item *it = job->arg;
@@ -87,6 +95,8 @@ static void verified(struct io_job *job, enum io_answer answer, const struct err
 			wipe(it, e->text);
 		else if (answer == IO_CORRUPT)
 			bad(it, e->text);
+		else
+			say_failed(it, e);
 	}
 	if (q->look->n > 0)
 		ev_timer_set(q->loop, &q->look->timer, answer == IO_TEMP ? TRY_MS : 0);
@@ -148,8 +158,10 @@ static void try_new(struct item *it)
 	case FOUND_FOREIGN:
 		bad(it, e.text);
 		return;
-	case FOUND_LOCKED:
 	case FOUND_FAILED:
+		say_failed(it, &e);
+		return;
+	case FOUND_LOCKED:
 		return;
 	case FOUND:
 		break;
