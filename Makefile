@@ -16,6 +16,15 @@ library: $(LIBPOSTERN)
 $(LIBPOSTERN): $(COMMON_OBJ)
 	@rm -f $@ && $(AR) rcs $@ $^
 
+# The paths that programs know, in a header that changes only when they do: `make install PREFIX=/usr` after `make` must not install
+# programs that look below the PREFIX of before.
+PATHS := $(O)/gen/base/paths.h
+$(PATHS): FORCE
+	@mkdir -p $(@D)
+	@printf '#define POSTERN_%s "%s"\n' CONF '$(SYSCONFDIR)/postern/postern.conf' STATEDIR '$(STATEDIR)' RUNDIR '$(RUNDIR)' \
+		LOGDIR '$(LOGDIR)' LIBEXECDIR '$(LIBEXECDIR)' >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
 # A program is its main.c and an archive of the rest, which the unit tests link. Sources live in <folder>/.
 define ARCHIVE
 $(1)_OBJ := $$($(1)_SRC:%.c=$(O)/%.o)
@@ -37,13 +46,13 @@ $(foreach p,$(PROGRAMS),$(eval $(call PROGRAM,$(p))))
 # Includes are relative to common/ or to the file's own top folder; a unit test sees the folder that it tests as well.
 FOLDER = $(firstword $(subst /, ,$*))
 TESTED = $(word 3,$(subst /, ,$(filter tests/unit/%,$*)))
-$(O)/%.o: %.c
+$(O)/%.o: %.c | $(PATHS)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -iquote common -iquote $(FOLDER) $(TESTED:%=-iquote %) $(CFLAGS) $(CFLAGS_$(FOLDER)) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) -iquote common -iquote $(O)/gen -iquote $(FOLDER) $(TESTED:%=-iquote %) $(CFLAGS) $(CFLAGS_$(FOLDER)) -MMD -MP -c -o $@ $<
 
 include $(wildcard tests/module.mk)
 
 .DELETE_ON_ERROR:
-.PHONY: all library programs clean
+.PHONY: all library programs clean FORCE
 clean:
 	rm -rf build

@@ -20,9 +20,7 @@ AR ?= ar
 Q  := $(if $(V),,@)
 VERSION := 0.1.0
 
-CPPFLAGS += -D_GNU_SOURCE -include common/base/banned.h -DPOSTERN_VERSION='"$(VERSION)"' \
-	-DPOSTERN_CONF='"$(SYSCONFDIR)/postern/postern.conf"' -DPOSTERN_STATEDIR='"$(STATEDIR)"' -DPOSTERN_RUNDIR='"$(RUNDIR)"' -DPOSTERN_LOGDIR='"$(LOGDIR)"' \
-	-DPOSTERN_LIBEXECDIR='"$(LIBEXECDIR)"'
+CPPFLAGS += -D_GNU_SOURCE -include common/base/banned.h -DPOSTERN_VERSION='"$(VERSION)"'
 CFLAGS_WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wno-missing-field-initializers $(if $(CI),-Werror)
 CFLAGS_HARD := -fstack-protector-strong -fstack-clash-protection -fPIE -fno-strict-aliasing
 LDFLAGS_HARD := -pie -Wl,-z,relro,-z,now -Wl,--as-needed

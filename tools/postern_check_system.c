@@ -1,5 +1,6 @@
 /* postern check: users, directories, homes, the kernel, and who may send where. */
 #include "postern_check.h"
+#include "base/paths.h"
 #include "service/sandbox.h"
 #include "service/service.h"
 

@@ -1,6 +1,7 @@
 /* postern start: becomes postern-master, or starts it in the background and waits until it stands. */
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/paths.h"
 #include "ipc/msg_control.h"
 #include "postern.h"
 

@@ -2,6 +2,7 @@
 #include "tool.h"
 
 #include "base/fd.h"
+#include "base/paths.h"
 #include "net/sock.h"
 
 #include <errno.h>

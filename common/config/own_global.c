@@ -1,5 +1,6 @@
 /* Parameters that more than one daemon needs, and master's. */
 /* clang-format off */
+#include "base/paths.h"
 #include "config/own.h"
 
 const struct cfg_param cfg_global_params[] = {
