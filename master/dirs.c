@@ -17,7 +17,10 @@ static bool make_parents(const char *path, struct err *e)
 			continue;
 		if (!sv_copy(sv_sub(all, 0, at), part, sizeof(part)))
 			return err_set(e, ERR_PERM, "path %.100s... is too long", path);
-		if (mkdir(part, 0755) < 0 && errno != EEXIST)
+		mode_t mask = umask(022);
+		bool ok = mkdir(part, 0755) == 0 || errno == EEXIST;
+		umask(mask);
+		if (!ok)
 			return err_sys(e, ERR_PERM, "create directory %s", part);
 	}
 	return true;

@@ -47,6 +47,9 @@ static void what_is_missing_is_made_with_its_mode(void)
 	scene_new(&s);
 	CU_ASSERT_TRUE(dirs_make(&s.cfg, &e));
 	CU_ASSERT_EQUAL(mode_of(s.queue), 0700);
+	char spool[64];
+	snprintf(spool, sizeof(spool), "%s/spool", s.dir);
+	CU_ASSERT_EQUAL(mode_of(spool), 0755); /* made on the way: sendmail passes it to reach the sockets */
 	CU_ASSERT_EQUAL(mode_of(s.run), 0711); /* every daemon may pass, nobody may list */
 	CU_ASSERT_EQUAL(mode_of(s.state), 0755);
 	CU_ASSERT_TRUE(dirs_make(&s.cfg, &e)); /* again: nothing to do */
