@@ -205,18 +205,29 @@ static void log_end(const struct talk *t)
 		KV_U64("commands", s->commands), KV_U64("errors", s->errors));
 }
 
+/* Who is counted: an address, or a user of this machine. */
+static struct addr counted(const struct session_client *c)
+{
+	struct addr a = c->addr;
+	for (int i = 0; c->kind == CLIENT_SUBMIT && i < 4; i++)
+		a.ip[i] = (uint8_t)(c->uid >> (24 - 8 * i));
+	return a;
+}
+
 /* Too many of one client at once would leave no workers to the others. */
 static bool may_enter(struct svc_ctx *ctx, struct talk *t)
 {
 	const struct session_client *c = &t->session.client;
+	struct addr who = counted(c);
 	uint64_t max = t->worker->cfg->smtpd.connections_per_client_max;
-	if (c->kind != CLIENT_NET || c->trusted)
+	if (c->kind == CLIENT_BOUNCE || c->trusted)
 		return true;
-	svc_mark(ctx, &c->addr);
-	if (svc_marked(ctx, &c->addr) <= max)
+	svc_mark(ctx, &who);
+	if (svc_marked(ctx, &who) <= max)
 		return true;
-	LOG_INFO("too-many-connections", KV_STR("client", t->session.client_text), KV_U64("max", max));
-	session_close(&t->session, "4.7.0", "Too many connections from your address", &t->reply);
+	LOG_INFO("too-many-connections", KV_STR("client", t->session.client_text), KV_STR("user", c->user), KV_U64("max", max));
+	session_close(&t->session, "4.7.0",
+		c->kind == CLIENT_NET ? "Too many connections from your address" : "Too many connections of your user", &t->reply);
 	t->end = "too-many-connections";
 	return false;
 }

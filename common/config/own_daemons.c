@@ -17,7 +17,7 @@ const struct cfg_param cfg_smtpd_params[] = {
 	CFG_UINT(struct cfg_smtpd, errors_soft, "5", 1, 1000, "After this many errors each further one is answered with a delay."),
 	CFG_UINT(struct cfg_smtpd, errors_max, "20", 1, 1000, "After this many errors the connection is closed."),
 	CFG_SECS(struct cfg_smtpd, error_delay, "1s", 0, 60, "The delay (tarpit)."),
-	CFG_UINT(struct cfg_smtpd, connections_per_client_max, "50", 1, 100000, "Connections at once from one client address. Trusted networks have no limit."),
+	CFG_UINT(struct cfg_smtpd, connections_per_client_max, "50", 1, 100000, "Connections at once from one client address, and to the submission socket from one user. Trusted networks and root have no limit."),
 	CFG_UINT(struct cfg_smtpd, alias_expansion_max, "10000", 100, 100000, "Most addresses that the recipients of one message may become through aliases."),
 	CFG_STR(struct cfg_smtpd, banner, "", 200, "Text after the host name in the greeting."),
 	CFG_ENUM(struct cfg_smtpd, bare_newline, "reject", bare_newline, "What to do with a message that holds a CR or LF alone: refuse it, or take a lone LF for a line end within the text. Neither ends a message in any case."),

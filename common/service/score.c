@@ -63,13 +63,16 @@ struct score_counts score_count(const struct score *s)
 	};
 }
 
-/* An IPv4 address gets a prefix that no IPv6 unicast network has. */
+/* An IPv4 address, and a uid, gets a prefix that no IPv6 unicast network has. */
 static uint64_t mark_of(const struct addr *a)
 {
-	if (a->family != AF_INET && a->family != AF_INET6)
+	static const uint8_t no_uid[4];
+	if (a->family == AF_UNIX && memcmp(a->ip, no_uid, sizeof(no_uid)) == 0)
 		return 0;
-	uint64_t m = a->family == AF_INET ? 0xff00 : 0;
-	for (unsigned i = 0; i < (a->family == AF_INET ? 4 : 8); i++)
+	if (a->family != AF_INET && a->family != AF_INET6 && a->family != AF_UNIX)
+		return 0;
+	uint64_t m = a->family == AF_INET ? 0xff00 : a->family == AF_UNIX ? 0xfe00 : 0;
+	for (unsigned i = 0; i < (a->family == AF_INET6 ? 8 : 4); i++)
 		m = m << 8 | a->ip[i];
 	return m ? m : 1; /* ::/64, loopback */
 }

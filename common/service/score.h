@@ -35,7 +35,8 @@ int score_take(struct score *s); /* a free slot, now STARTING; -1: none */
 void score_clear(struct score *s, unsigned slot);
 void score_set(struct score *s, unsigned slot, enum score_state state);
 struct score_counts score_count(const struct score *s);
-/* Counts clients of one IPv4 address or one IPv6 /64, which is what one customer has. Unix sockets are never counted. */
+/* Counts clients of one IPv4 address or one IPv6 /64, which is what one customer has. The peer of a Unix
+ * socket counts by its uid, where the caller put that into `ip` (4 bytes, network order); root is never counted. */
 void score_mark(struct score *s, unsigned slot, const struct addr *client);
 unsigned score_marked(const struct score *s, const struct addr *client);
 

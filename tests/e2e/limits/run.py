@@ -1,4 +1,5 @@
 """Sizes, counts, errors and times: each bound is answered with a clear code, and the next client is served."""
+import os
 import time
 
 from postern import Smtp, claim, message, run, until
@@ -79,6 +80,28 @@ def connections(i):
     claim("when they are gone the next one is served", until(lambda: i.smtp().greeting.startswith("220"), 5))
 
 
+def connections_of_a_user(i):
+    """In a child: as root it becomes an ordinary user, since root is not counted."""
+    r, w = os.pipe()
+    if os.fork() == 0:
+        text = ""
+        try:
+            if os.getuid() == 0:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+            local = [Smtp(i.dir + "/sock/smtpd.submit", timeout=10) for _ in range(4)]
+            text = " ".join(s.greeting[:3] for s in local) + " " + i.smtp().greeting[:3]
+        finally:
+            os.write(w, text.encode())
+            os._exit(0)
+    os.close(w)
+    with os.fdopen(r) as f:
+        text = f.read()
+    os.wait()
+    claim("one user's connections to the submission socket are limited too, others get in", text == "220 220 220 421 220", text)
+
+
 def soft_bounce(i):
     i.restart("soft_bounce = yes", "connections_per_client_max = 50")
     reply = i.send(f"nosuch@{i.domain}")
@@ -97,4 +120,4 @@ def a_pool_that_is_full(i):
     late.close()
 
 
-run(sizes, counts, errors, times, connections, soft_bounce, a_pool_that_is_full)
+run(sizes, counts, errors, times, connections, connections_of_a_user, soft_bounce, a_pool_that_is_full)

@@ -58,6 +58,20 @@ static void clients_are_counted_by_address_or_ipv6_network(void)
 	}
 }
 
+static void local_clients_are_counted_by_uid(void)
+{
+	struct score *s = score_new(2, NULL);
+	struct addr root = { .family = AF_UNIX }, user = { .family = AF_UNIX, .ip = { 0, 0, 3, 232 } },
+		    same_bytes = ip("0.0.3.232");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+	score_mark(s, 0, &user);
+	score_mark(s, 1, &root);
+	CU_ASSERT_EQUAL(score_marked(s, &user), 1);
+	CU_ASSERT_EQUAL(score_marked(s, &same_bytes), 0);
+	CU_ASSERT_EQUAL(score_marked(s, &root), 0);
+	score_free(s);
+}
+
 static void a_cleared_slot_has_no_mark(void)
 {
 	struct score *s = score_new(2, NULL);
@@ -81,6 +95,7 @@ void suite_svc_score(void)
 		UNIT(slots_are_taken_until_none_is_left),
 		UNIT(each_state_counts_as_what_it_is),
 		UNIT(clients_are_counted_by_address_or_ipv6_network),
+		UNIT(local_clients_are_counted_by_uid),
 		UNIT(a_cleared_slot_has_no_mark),
 		UNIT_END,
 	};
