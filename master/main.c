@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/paths.h"
 #include "net/sock.h"
 #include "service/priv.h"
 
@@ -225,6 +226,7 @@ int main(int argc, char **argv)
 	struct options opt;
 	struct err e;
 	int status;
+	fd_hold_std();
 	if (!options(argc, argv, &opt, &status))
 		return status;
 	umask(027);

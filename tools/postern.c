@@ -1,5 +1,7 @@
 /* postern - the admin's program: one subcommand per duty. */
 #include "postern.h"
+#include "base/fd.h"
+#include "base/paths.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -107,6 +109,7 @@ int main(int argc, char **argv)
 {
 	struct tool t;
 	int i = 1, code;
+	fd_hold_std();
 	tool_init(&t, "postern");
 	for (; i < argc && argv[i][0] == '-'; i++) {
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)

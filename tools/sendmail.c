@@ -197,6 +197,7 @@ int main(int argc, char **argv)
 	struct tool t;
 	struct err e = { 0 };
 	const char *slash = strrchr(argv[0], '/');
+	fd_hold_std();
 	signal(SIGPIPE, SIG_IGN);
 	tool_init(&t, slash ? slash + 1 : argv[0]);
 	if (!sendmail_parse(argc, argv, &o, &e))

@@ -58,7 +58,10 @@ bool dead_letter(const struct submission *s, const struct vec *unsent, char *ret
 	int fd = open(ret_path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_sys(e, ERR_TEMP, "open %s", ret_path);
-	bool ok = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? true : err_set(e, ERR_PERM, "%s is not a file", ret_path);
+	/* HOME may be another user's (root after su): what they planted there is not written to, nor waited for. */
+	bool ok = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_uid == geteuid();
+	if (!ok)
+		err_set(e, ERR_PERM, "%s is not a file of yours alone", ret_path);
 	if (ok && flock(fd, LOCK_EX) < 0)
 		ok = err_sys(e, ERR_TEMP, "lock %s", ret_path);
 	ok = ok && append(s, unsent, fd, e);

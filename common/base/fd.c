@@ -18,6 +18,18 @@ void fd_close(int *fd)
 	errno = saved;
 }
 
+/* Otherwise the next file or socket that we open would get their number, and what is said on stderr would go into it. The lowest
+ * free number is what open(2) gives, and it is above 2 when all are held. */
+void fd_hold_std(void)
+{
+	int fd;
+	do
+		fd = open("/dev/null", fcntl(STDIN_FILENO, F_GETFD) < 0 ? O_WRONLY : O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 bool fd_nonblock(int fd, bool on, struct err *e)
 {
 	int flags = fcntl(fd, F_GETFL);

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 void fd_close(int *fd); /* closes and sets -1; ignores -1; keeps errno */
+void fd_hold_std(void); /* first thing in main: descriptors 0 to 2 that the caller closed become /dev/null, reading 0 an error */
 bool fd_nonblock(int fd, bool on, struct err *e) MUST_CHECK;
 bool fd_cloexec(int fd, bool on, struct err *e) MUST_CHECK;
 bool fd_write_all(int fd, const void *p, size_t n, struct err *e) MUST_CHECK;

@@ -44,6 +44,15 @@ def recipients_from_header(i):
     claim("-t without recipients: EX_USAGE or EX_DATAERR, and says so", r.returncode in (64, 65) and r.stderr, (r.returncode, r.stderr))
 
 
+def closed_descriptors(i):
+    shell = lambda end: subprocess.run(["sh", "-c", f'exec "$0" -i "$1" {end}', i.env["SENDMAIL"], f"nosuch@{i.domain}"],
+                                       input="Subject: x\n\nx\n", text=True, capture_output=True, timeout=30)
+    r = shell("<&-")
+    claim("a closed standard input is an error, not an empty message", r.returncode == 75 and "read" in r.stderr, (r.returncode, r.stderr))
+    r = shell("2>&-")
+    claim("with a closed stderr the exit code is the same", r.returncode == 67 and not r.stdout, (r.returncode, r.stdout))
+
+
 def refusals(i):
     r = i.sendmail(f"nosuch@{i.domain}", data="Subject: x\n\nx\n")
     claim("unknown recipient: EX_NOUSER 67, with the reason", r.returncode == 67 and "nosuch" in r.stderr, (r.returncode, r.stderr))
@@ -103,4 +112,4 @@ def while_down(i):
     claim("a sender that came early waits until it is up", p.wait(30) == 0 and newest(i, n), p.stderr.read())
 
 
-run(submit, from_and_name, recipients_from_header, refusals, big_and_binary, other_modes, while_down)
+run(submit, from_and_name, recipients_from_header, closed_descriptors, refusals, big_and_binary, other_modes, while_down)

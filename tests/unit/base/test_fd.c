@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 static int memfile(const char *text)
 {
@@ -204,6 +205,23 @@ static void a_sealed_memory_file_does_not_change(void)
 	fd_close(&plain);
 }
 
+static void closed_standard_descriptors_are_held(void)
+{
+	int status = 0;
+	pid_t pid = fork();
+	if (pid == 0) {
+		char byte;
+		close(STDIN_FILENO);
+		close(STDERR_FILENO);
+		fd_hold_std();
+		int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		_exit(next > STDERR_FILENO && read(STDIN_FILENO, &byte, 1) < 0 && write(STDERR_FILENO, "x", 1) == 1 ? 0 : 1);
+	}
+	CU_ASSERT_TRUE_FATAL(pid > 0);
+	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+	CU_ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 void suite_fd(void)
 {
 	static const struct unit_case cases[] = {
@@ -216,6 +234,7 @@ void suite_fd(void)
 		UNIT(a_full_disk_is_an_error),
 		UNIT(a_new_directory_has_its_mode_an_old_one_keeps_its_own),
 		UNIT(a_sealed_memory_file_does_not_change),
+		UNIT(closed_standard_descriptors_are_held),
 		UNIT_END,
 	};
 	unit_suite("fd", cases);
