@@ -72,7 +72,7 @@ def check(i, what, acked, most):
 
 def each_step(i, service, rcpts, single, most):
     acked, kills, quiet, n = [], 0, 0, 1
-    end = time.monotonic() + (3600 if FULL else 15)
+    end = time.monotonic() + (3600 if FULL else 7)
     while quiet < 3 and time.monotonic() < end:
         pids = until(lambda: i.pids(service), 10) or []
         t = traced(pids, n)
@@ -132,7 +132,7 @@ def at_random(i):
     for t in threads:
         t.start()
     kills = 0
-    end = time.monotonic() + 8
+    end = time.monotonic() + 6
     while time.monotonic() < end:
         pids = i.pids(rnd.choice(SERVICES))
         if pids:
