@@ -115,15 +115,13 @@ static void check_room(struct check *c)
 static void check_log(struct check *c)
 {
 	const char *log = c->t->cfg->log.log_file;
-	char dir[4096], at[4096];
-	struct stat st;
+	char dir[4096];
 	if (log[0] != '/')
 		return;
 	snprintf(dir, sizeof dir, "%s", log);
 	char *slash = strrchr(dir, '/');
 	slash[slash == dir ? 1 : 0] = '\0';
-	if (!nearest(dir, at, sizeof at, &st) || strcmp(at, dir) != 0)
-		check_add(c, CHECK_ERROR, c->t->conf, line_of(c, "log_file"), "log_file = %s: there is no directory %s", log, dir);
+	check_dir(c, "log_file", dir, 0); /* master makes it */
 }
 
 void check_system(struct check *c)
