@@ -276,7 +276,7 @@ class Instance:
         return [json.loads(line) for line in out.stdout.splitlines() if line.strip().startswith("{")] if out.returncode == 0 else [{"error": out.stderr}]
 
     def sanitizer_reports(self):
-        return glob.glob(f"{self.dir}/log/asan*")
+        return glob.glob(f"{self.dir}/asan/report.*")
 
 
 def content(path):
