@@ -131,20 +131,22 @@ static bool give_or_refuse(struct chan *c, struct lent *f, struct err *e)
 
 /* --- strict: a stock of files whose directory is synced ---------------------------------------------------------------------- */
 
-static void pay_owed(struct lend *l)
+/* Channels that asked while a batch was being made: the first ones get what there is. True: some still wait. */
+static bool pay_owed(struct lend *l)
 {
 	struct err e;
 	struct chan *next;
-	for (struct chan *c = l->first; c != NULL && l->n_stock > 0; c = next) {
+	bool some = false;
+	for (struct chan *c = l->first; c != NULL; c = next) {
+		bool ok = true;
 		next = c->next;
-		while (c->owed > 0 && l->n_stock > 0) {
-			c->owed--;
-			if (!give_or_refuse(c, &l->stock[--l->n_stock], &e)) {
-				chan_close(c);
-				break;
-			}
-		}
+		for (; ok && c->owed > 0 && l->n_stock > 0; c->owed--)
+			ok = give_or_refuse(c, &l->stock[--l->n_stock], &e);
+		some = some || (ok && c->owed > 0);
+		if (!ok)
+			chan_close(c);
 	}
+	return some;
 }
 
 static void drop_stock(struct qmgr *q)
@@ -156,24 +158,35 @@ static void drop_stock(struct qmgr *q)
 	}
 }
 
+static void refuse_owed(struct lend *l, const char *why)
+{
+	struct err e;
+	struct chan *next;
+	for (struct chan *c = l->first; c != NULL; c = next) {
+		bool ok = true;
+		next = c->next;
+		for (; ok && c->owed > 0; c->owed--)
+			ok = refuse(c, why, &e);
+		if (!ok)
+			chan_close(c);
+	}
+}
+
+static bool make_stock(struct qmgr *q, struct err *e) MUST_CHECK;
+
 static void stock_done(struct io_job *job, enum io_answer answer, const struct err *e)
 {
 	struct qmgr *q = job->arg;
 	struct lend *l = q->lend;
+	struct err why;
 	l->making = false;
-	if (answer == IO_OK) {
-		pay_owed(l);
-		return;
-	}
-	LOG_ERROR("sync-failed", KV_ERR(e));
-	drop_stock(q);
-	for (struct chan *c = l->first, *next; c != NULL; c = next) {
-		struct err ignored;
-		next = c->next;
-		if (c->owed > 0 && !refuse(c, "the queue's directory cannot be synced", &ignored))
-			chan_close(c);
-		else
-			c->owed = 0;
+	if (answer != IO_OK) {
+		LOG_ERROR("sync-failed", KV_ERR(e));
+		drop_stock(q);
+		refuse_owed(l, "the queue's directory cannot be synced");
+	} else if (pay_owed(l) && !q->draining && !make_stock(q, &why)) {
+		LOG_WARN("lend-failed", KV_ERR(&why));
+		refuse_owed(l, "the queue is full");
 	}
 }
 
@@ -198,14 +211,26 @@ static bool make_stock(struct qmgr *q, struct err *e)
 	return true;
 }
 
-static bool lend_strict(struct chan *c, struct err *e)
+/* False: *e is the channel's end, or (*ret_full) why no file can be made. A channel is answered once for each question: it would take
+ * a second answer for that to its next. */
+static bool lend_strict(struct chan *c, bool *ret_full, struct err *e)
 {
 	struct lend *l = c->q->lend;
-	c->owed++;
+	struct err later;
 	l->stock_ms = ev_now_ms(c->q->loop);
-	if (!l->making)
-		pay_owed(l);
-	return l->n_stock > 0 || make_stock(c->q, e);
+	*ret_full = false;
+	if (!l->making && l->n_stock > 0) {
+		bool ok = give_or_refuse(c, &l->stock[--l->n_stock], e);
+		if (l->n_stock == 0 && !make_stock(c->q, &later))
+			LOG_DEBUG("stock-empty", KV_ERR(&later)); /* who asks next is told */
+		return ok;
+	}
+	if (!make_stock(c->q, e)) {
+		*ret_full = true;
+		return false;
+	}
+	c->owed++;
+	return true;
 }
 
 /* --- messages -------------------------------------------------------------------------------------------------------------- */
@@ -229,10 +254,8 @@ static bool on_lend(void *chan, void *msg, struct err *e)
 	if (!space_ok(q, m->reserve == 1, &why))
 		return refuse(c, why, e);
 	if (q->dir.strict) {
-		if (lend_strict(c, e))
-			return true;
-		c->owed--;
-		return full(c, e);
+		bool no_file;
+		return lend_strict(c, &no_file, e) || (no_file && full(c, e));
 	}
 	if (!make_file(q, ++q->lend->counter, &f, e))
 		return full(c, e);
@@ -333,7 +356,7 @@ static void on_chan(struct ev_io *w, unsigned events, void *arg)
 	work_dispatch(q);
 }
 
-static void on_new_chan(struct qmgr *q, int fd)
+void lend_channel(struct qmgr *q, int fd)
 {
 	struct chan *c = mem_new(sizeof(*c));
 	struct err e;
@@ -363,7 +386,7 @@ bool lend_init(struct qmgr *q, struct err *e)
 	return true;
 }
 
-bool lend_start(struct qmgr *q, struct err *e) { return q_listen(q, &q->lend->listener, "queue-mgr.smtpd", on_new_chan, e); }
+bool lend_start(struct qmgr *q, struct err *e) { return q_listen(q, &q->lend->listener, "queue-mgr.smtpd", lend_channel, e); }
 
 void lend_stop(struct qmgr *q)
 {

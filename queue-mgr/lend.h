@@ -10,6 +10,7 @@ void lend_free(struct qmgr *q);
 bool lend_start(struct qmgr *q, struct err *e) MUST_CHECK; /* the queue is ours: channels are taken from now on */
 void lend_stop(struct qmgr *q);                            /* no new channels; the open ones are closed */
 void lend_tick(struct qmgr *q);                            /* each second: files made ahead and not asked for are removed */
+void lend_channel(struct qmgr *q, int fd);                 /* a new channel of smtpd; fd becomes ours */
 size_t lend_channels(const struct qmgr *q);
 
 #endif
