@@ -111,7 +111,7 @@ static enum acted due_now(struct qmgr *q, uint32_t slot, enum queue_op op, uint6
 		if (op == QOP_REQUEUE && c.tries == 0)
 			en->flags |= ENTRY_LOOK; /* the count starts anew, the earlier attempts have been */
 		if (move_to(q, slot, &c, dirs, e) == ACTED_FAILED) {
-			if (en->state == ENTRY_IDLE && en->where == IN_CUR)
+			if (en->state == ENTRY_IDLE && en->where != IN_HOLD)
 				index_due_set(q->index, slot, c.due);
 			return ACTED_FAILED;
 		}
@@ -132,7 +132,7 @@ static enum acted delete (struct qmgr *q, uint32_t slot, uint64_t *dirs, struct 
 	return ACTED;
 }
 
-/* An agent of a queue-mgr before us may still have the file. True: it has, and the act waits for its lock. */
+/* An agent of a queue-mgr before us, or one that we gave up, may still have the file. True: it has, and the act waits for its lock. */
 static bool locked(struct qmgr *q, uint32_t slot)
 {
 	struct spool_id id;
@@ -155,7 +155,7 @@ enum acted act_on(struct qmgr *q, uint32_t slot, enum queue_op op, uint64_t *dir
 		return act_on_open(q, work_open_msg(q, slot), op, dirs);
 	if (en->state == ENTRY_BUSY)
 		return act_on_busy(en, op);
-	if (op != QOP_FLUSH && (en->flags & ENTRY_LOOK) != 0 && locked(q, slot)) {
+	if (op != QOP_FLUSH && ((en->flags & ENTRY_LOOK) != 0 || en->tries > 0) && locked(q, slot)) {
 		if (en->state == ENTRY_DUE)
 			index_due_set(q->index, slot, q_now());
 		return act_on_busy(en, op);

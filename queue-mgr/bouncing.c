@@ -12,7 +12,7 @@
 #define AWAY_MS 1000
 #define SEND_MS 200       /* for the packets of one request: a worker of its own reads them */
 #define QUEUE_MAX 500     /* messages that wait open for their report; the others are tried again later */
-#define REPORT_RCPTS 1000 /* named in one report */
+#define REPORT_RCPTS 1000 /* named in one report; of the others the next one tells */
 
 struct slot {
 	struct qmgr *q;
@@ -80,13 +80,20 @@ static void set_text(char *dst, size_t size, const char *text)
 		snprintf(dst, size, "%s", text);
 }
 
+/* The recipients that one report names are the first ones: those before *ret_end. */
+static size_t choose_rcpts(const struct msg *m, size_t end, size_t *ret_end)
+{
+	size_t n = 0, i = 0;
+	for (; i < end && n < REPORT_RCPTS; i++)
+		n += concerns(m, &m->rcpt[i]);
+	*ret_end = i;
+	return n;
+}
+
 static bool send_rcpts(int fd, const struct msg *m, struct err *e)
 {
-	size_t left = 0;
-	for (size_t i = 0; i < m->n_rcpt; i++)
-		left += concerns(m, &m->rcpt[i]);
-	left = MIN(left, (size_t)REPORT_RCPTS);
-	for (size_t i = 0; i < m->n_rcpt && left > 0; i++) {
+	size_t end, left = choose_rcpts(m, m->report_end, &end);
+	for (size_t i = 0; i < end && left > 0; i++) {
 		const struct rcpt *r = &m->rcpt[i];
 		struct bounce_rcpt b = { .last = left == 1 };
 		if (!concerns(m, r))
@@ -163,6 +170,7 @@ void bouncing_ask(struct qmgr *q, struct msg *m, enum bounce_kind kind)
 {
 	struct bouncing *b = q->bouncing;
 	m->report = (uint8_t)kind;
+	(void)choose_rcpts(m, m->n_rcpt, &m->report_end);
 	if (b->waiting >= QUEUE_MAX) {
 		finish_reported(q, m, REPORT_LATER, "too many reports are waiting");
 		return;

@@ -168,9 +168,10 @@ static void fail_later(struct msg *m)
 			m->rcpt[i].state = RCPT_DEFERRED;
 }
 
+/* Those whom the report named: the others are still to be told of. */
 static void told(struct msg *m)
 {
-	for (size_t i = 0; i < m->n_rcpt; i++)
+	for (size_t i = 0; i < m->report_end; i++)
 		if (m->rcpt[i].state == RCPT_FAILED)
 			set_status(m, &m->rcpt[i], SPOOL_FAILED);
 	LOG_INFO("bounced", KV_QID(m->id.text), KV_STR("to", m->sender),
@@ -283,9 +284,11 @@ static void postpone(struct qmgr *q, struct msg *m)
 	c.warned = m->warned;
 	c.dest = msg_dest(m);
 	c.sender = m->sender_key;
-	if (m->act == ACT_REQUEUE)
+	if (m->act == ACT_REQUEUE) {
 		c.tries = 0;
-	else if (!q->draining) {
+		index_at(q->index, slot)->flags |= ENTRY_LOOK; /* the count starts anew, the earlier attempts have been */
+	}
+	if (m->act != ACT_REQUEUE && !q->draining) {
 		c.tries++;
 		pause = m->died && c.tries <= DEATHS_SOON ? SOON_SECS : retry_pause(q->queue, c.tries, rnd_u64());
 	}

@@ -48,6 +48,7 @@ struct msg {
 	uint8_t report; /* enum bounce_kind, while `asked` */
 	uint64_t offset, size, arrived;
 	unsigned waiting, sent, dirty; /* recipients in these states */
+	size_t report_end;             /* the report names none from this one on */
 	struct msg *next;              /* in the list of bouncing */
 	size_t n_rcpt;
 	struct rcpt rcpt[];

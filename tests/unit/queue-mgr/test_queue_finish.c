@@ -182,6 +182,26 @@ static void a_failure_is_reported_and_ends_after_the_250_of_the_report(void)
 	bench_free(&b);
 }
 
+static void whom_one_report_did_not_name_another_does(void)
+{
+	struct bench b;
+	bench_init(&b);
+	struct msg *m = arrive(&b, &two);
+	for (int i = 0; i < 2; i++)
+		answer(&b, send_next(&b), FAILED, false);
+	CU_ASSERT(m->asked && m->report_end == 2);
+	m->report_end = 1; /* as if there were no room for more */
+	m->asked = false;
+	finish_reported(&b.q, m, REPORTED, "");
+	CU_ASSERT(m->rcpt[0].status == SPOOL_FAILED && m->rcpt[1].status == SPOOL_TODO);
+	CU_ASSERT(m->asked && m->report == BOUNCE_FAILED && m->report_end == 2);
+	m->asked = false;
+	finish_reported(&b.q, m, REPORTED, "");
+	bench_turn(&b, idle);
+	CU_ASSERT_TRUE(nothing_left(&b));
+	bench_free(&b);
+}
+
 static void a_report_that_cannot_go_out_keeps_the_message(void)
 {
 	struct bench b;
@@ -337,7 +357,7 @@ static void an_act_waits_for_the_agents_answer(void)
 		CU_ASSERT_EQUAL(only_name(b.dir.hold_fd)[0] != '\0', t[i].held);
 		CU_ASSERT_EQUAL(nothing_left(&b), t[i].gone);
 		if (t[i].op == QOP_REQUEUE)
-			CU_ASSERT(entry(&b)->tries == 0 && entry(&b)->due <= q_now());
+			CU_ASSERT(entry(&b)->tries == 0 && entry(&b)->due <= q_now() && (entry(&b)->flags & ENTRY_LOOK) != 0);
 		bench_free(&b);
 	}
 }
@@ -391,7 +411,7 @@ void suite_queue_finish(void)
 		UNIT(the_status_of_each_recipient_is_on_disk_before_the_message_waits), UNIT(the_last_recipient_ends_the_message),
 		UNIT(an_agent_that_dies_means_soon_again_and_look_first), UNIT(a_name_gone_under_a_lost_agent_is_delivered),
 		UNIT(a_failure_is_reported_and_ends_after_the_250_of_the_report),
-		UNIT(a_report_that_cannot_go_out_keeps_the_message), UNIT(a_report_that_is_refused_holds_the_message),
+		UNIT(whom_one_report_did_not_name_another_does), UNIT(a_report_that_cannot_go_out_keeps_the_message), UNIT(a_report_that_is_refused_holds_the_message),
 		UNIT(a_null_sender_is_told_nothing), UNIT(the_postmaster_is_told_of_double_bounces_but_not_of_his_own),
 		UNIT(a_strangers_message_may_be_held_instead), UNIT(soft_bounce_postpones_what_failed),
 		UNIT(a_message_expires_after_a_failed_attempt_and_not_before), UNIT(the_delay_is_told_once),
