@@ -231,8 +231,9 @@ bool list_corrupt(struct chan *c)
 	snprintf(c->entry.status, sizeof(c->entry.status), "corrupt");
 	snprintf(c->entry.reason, sizeof(c->entry.reason), "no queue file: see the log, and corrupt/ in the queue directory");
 	if (fstatat(c->q->dir.corrupt_fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-		c->entry.size = (uint64_t)st.st_size;
-		c->entry.arrived = (uint64_t)st.st_mtime;
+		/* Whatever lies there: the message has limits. */
+		c->entry.size = (uint64_t)MIN(st.st_size, (off_t)4 << 30);
+		c->entry.arrived = (uint64_t)MIN(MAX(st.st_mtime, (time_t)0), (time_t)UINT32_MAX);
 	}
 	c->matched++;
 	c->tell = TELL_ENTRY;

@@ -144,6 +144,17 @@ bool q_listen(struct qmgr *q, struct q_listener *l, const char *endpoint, void (
 
 /* --- running --------------------------------------------------------------------------------------------------------------- */
 
+/* A clock that is set back must not put off what was planned by the old one. */
+static void follow_clock(struct qmgr *q)
+{
+	uint32_t now = q_now();
+	if (now < q->last_now) {
+		LOG_WARN("clock-back", KV_U64("secs", q->last_now - now));
+		index_due_shift(q->index, q->last_now - now);
+	}
+	q->last_now = now;
+}
+
 static void take_due(struct qmgr *q)
 {
 	uint32_t due, slot;
@@ -162,6 +173,7 @@ static void on_tick(struct ev_timer *t, void *arg)
 	fresh_tick(q);
 	finish_tick(q);
 	lend_tick(q);
+	follow_clock(q);
 	take_due(q);
 	work_dispatch(q);
 }

@@ -264,6 +264,13 @@ uint32_t index_due_at(const struct index *ix, uint32_t slot)
 	return ix->heap[en->link].due;
 }
 
+/* Keeps the order, so the heap stays one. */
+void index_due_shift(struct index *ix, uint32_t secs)
+{
+	for (size_t i = 0; i < ix->heap_len; i++)
+		ix->heap[i].due -= MIN(secs, ix->heap[i].due);
+}
+
 bool index_due_first(const struct index *ix, uint32_t *ret_due, uint32_t *ret_slot)
 {
 	if (ix->heap_len == 0)

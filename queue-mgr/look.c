@@ -265,3 +265,5 @@ void look_hint(struct qmgr *q)
 }
 
 size_t look_len(const struct qmgr *q) { return q->look->n; }
+
+bool look_full(const struct qmgr *q) { return q->look->n_io >= IO_JOBS_MAX; }

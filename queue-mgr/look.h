@@ -15,5 +15,6 @@ void look_add(struct qmgr *q, const struct spool_id *id);
 void look_add_entry(struct qmgr *q, uint32_t slot); /* an entry whose file is locked: IDLE becomes BUSY */
 void look_hint(struct qmgr *q);                     /* something ended: try all now */
 size_t look_len(const struct qmgr *q);
+bool look_full(const struct qmgr *q); /* files that could be taken wait for an io helper: add no more */
 
 #endif

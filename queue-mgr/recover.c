@@ -2,6 +2,7 @@
 
 #include "look.h"
 #include "qfile.h"
+#include "retry.h"
 #include "work.h"
 #include "base/log.h"
 
@@ -10,8 +11,7 @@
 #include <fcntl.h>
 
 #define NAMES_PER_TURN 2000
-#define LOOKS_MAX 256 /* files of new/ that are looked at at once */
-#define PAUSE_MS 5    /* while they are */
+#define PAUSE_MS 5 /* while the helpers have enough to do */
 
 /* In this order: what may be needed soonest first. */
 enum phase { PHASE_NEW, PHASE_CUR, PHASE_HOLD, PHASE_TMP, PHASE_DONE };
@@ -51,14 +51,14 @@ static void on_named(struct qmgr *q, int dir, enum where where, const char *name
 		return;
 	struct entry *en = index_at(q->index, slot);
 	en->where = where & 15u;
-	en->due = (uint32_t)MIN(n.due, (uint64_t)UINT32_MAX);
-	en->tries = (uint16_t)MIN(n.tries, UINT16_MAX);
+	en->due = (uint32_t)n.due;
+	en->tries = (uint16_t)n.tries;
 	en->dest = n.dest;
 	en->sender = n.sender;
 	en->flags = ENTRY_LOOK | ENTRY_CHECK | (n.warned ? ENTRY_WARNED : 0);
 	q->recover->found++;
 	if (where == IN_CUR)
-		index_due_set(q->index, slot, en->due);
+		index_due_set(q->index, slot, retry_due(q->queue, en->due, q_now()));
 }
 
 /* Parts of messages that were being split, or drafts of an edit: nothing that counts is here (DESIGN D6). */
@@ -161,7 +161,7 @@ static void on_timer(struct ev_timer *t, void *arg)
 	struct recover *r = q->recover;
 	int n = 0;
 	while (!q->draining && r->phase != PHASE_DONE && n < NAMES_PER_TURN) {
-		if (r->phase == PHASE_NEW && look_len(q) >= LOOKS_MAX)
+		if (r->phase == PHASE_NEW && look_full(q))
 			break;
 		if ((r->dir != NULL || open_dir(q)) && read_name(q))
 			n++;

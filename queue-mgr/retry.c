@@ -13,6 +13,12 @@ uint32_t retry_pause(const struct cfg_queue *cfg, uint32_t n, uint64_t random)
 	return (uint32_t)MAX(pause, 1u);
 }
 
+uint32_t retry_due(const struct cfg_queue *cfg, uint32_t due, uint32_t now)
+{
+	uint64_t longest = MAX(cfg->retry_max, cfg->retry_min);
+	return (uint32_t)MIN((uint64_t)due, now + longest + longest / JITTER_PARTS);
+}
+
 uint64_t retry_expires(const struct cfg_queue *cfg, uint64_t arrived, bool bounce)
 {
 	return arrived + (bounce ? cfg->bounce_lifetime : cfg->queue_lifetime);

@@ -124,7 +124,12 @@ static uint32_t add_entry(struct qmgr *q, const struct msg *m, bool look)
 
 static void arrive_msg(struct qmgr *q, struct msg *m, const struct arrival *a)
 {
-	uint32_t slot = add_entry(q, m, a->look);
+	uint32_t slot = index_find(q->index, &a->id);
+	if (slot != INDEX_NONE && index_at(q->index, slot)->where == IN_NEW) {
+		msg_free(m); /* this very file: the scan of a start was faster than smtpd's note */
+		return;
+	}
+	slot = add_entry(q, m, a->look);
 	if (slot == INDEX_NONE) {
 		qfile_corrupt(&q->dir, qfile_dir(&q->dir, IN_NEW, &a->id), a->id.text, "its id is in the queue already");
 		msg_free(m);

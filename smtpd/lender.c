@@ -165,8 +165,8 @@ void lender_abandon(struct lender *l)
 void lender_give_back(struct lender *l)
 {
 	struct err e;
-	/* Not here yet: the next client must not get it, perhaps days later, because a message's age is that of its id. The end of
-	 * the channel tells queue-mgr. */
+	/* Not here yet: the next client must not get it, perhaps days later: it holds a place in the queue. The end of the channel
+	 * tells queue-mgr. */
 	if (l->asked && !receive(l, 0, &e) && l->asked)
 		hang_up(l);
 	lender_abandon(l);

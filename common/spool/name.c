@@ -88,7 +88,7 @@ static bool parse_fields(struct sv rest, struct spool_name *ret)
 	if (!sv_cut(&rest, ',', &due) || !sv_cut(&rest, ',', &tries) || !sv_cut(&rest, ',', &dest) ||
 		!sv_cut(&rest, ',', &sender) || !sv_cut(&rest, ',', &flags) || rest.p != NULL)
 		return false;
-	if (!num_u64(due, 0, (uint64_t)1 << 40, &ret->due) || !num_u64(tries, 0, 1000000, &n_tries) ||
+	if (!num_u64(due, 0, UINT32_MAX, &ret->due) || !num_u64(tries, 0, UINT16_MAX, &n_tries) ||
 		!parse_hash(sender, &ret->sender))
 		return false;
 	ret->tries = (uint32_t)n_tries;

@@ -86,6 +86,22 @@ static void what_is_due_comes_in_the_order_of_time(void)
 	index_free(ix);
 }
 
+static void all_times_may_become_earlier_and_keep_their_order(void)
+{
+	static const uint32_t in[] = { 500, 70, 5, 900, 100 }, want[] = { 0, 0, 0, 400, 800 };
+	struct index *ix = index_new(10);
+	uint32_t due, slot;
+	for (uint32_t n = 0; n < COUNT(in); n++)
+		index_due_set(ix, add(ix, n), in[n]);
+	index_due_shift(ix, 100);
+	for (size_t i = 0; i < COUNT(want); i++) {
+		CU_ASSERT_TRUE_FATAL(index_due_first(ix, &due, &slot));
+		CU_ASSERT_EQUAL(due, want[i]);
+		index_due_clear(ix, slot);
+	}
+	index_free(ix);
+}
+
 /* A time in the heap that is not the name's must not change which file is meant. */
 static void the_heap_leaves_the_name_alone(void)
 {
@@ -113,6 +129,6 @@ void suite_queue_index(void)
 {
 	static const struct unit_case cases[] = { UNIT(entries_are_found_until_they_are_deleted),
 		UNIT(an_id_is_there_once_and_the_index_has_a_limit), UNIT(what_is_due_comes_in_the_order_of_time),
-		UNIT(the_heap_leaves_the_name_alone), UNIT_END };
+		UNIT(all_times_may_become_earlier_and_keep_their_order), UNIT(the_heap_leaves_the_name_alone), UNIT_END };
 	unit_suite("queue_index", cases);
 }

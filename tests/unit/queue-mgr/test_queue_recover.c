@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #define ID_A "0123456000g00001"
@@ -191,6 +192,54 @@ static void an_id_in_two_places_is_one_message(void)
 	bench_free(&b);
 }
 
+static void a_note_for_what_the_scan_has_adopted_changes_nothing(void)
+{
+	struct bench b;
+	struct spool_id id = sample_id(ID_A);
+	bench_init(&b);
+	b.cfg.queue.queue_active_max = 0; /* it waits closed, hence unlocked */
+	put_sample(&b, b.dir.new_fd[0], ID_A, ID_A, 0);
+	recover(&b, settled);
+	look_note(&b.q, &id, false);
+	CU_ASSERT_TRUE(has_file(b.dir.new_fd[0], ID_A));
+	CU_ASSERT_PTR_NOT_NULL(entry_of(&b, ID_A));
+	CU_ASSERT_EQUAL(count(b.dir.corrupt_fd), 0);
+	bench_free(&b);
+}
+
+static void many_files_that_others_write_do_not_stop_the_scan(void)
+{
+	struct bench b;
+	bench_init(&b);
+	int fds[300];
+	for (uint32_t i = 0; i < COUNT(fds); i++) {
+		struct spool_id id;
+		spool_id_make(1700000000, i * SPOOL_SHARDS, i, &id);
+		fds[i] = openat(b.dir.new_fd[0], id.text, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+		BUG_IF(fds[i] < 0 || flock(fds[i], LOCK_EX) < 0);
+	}
+	put_sample(&b, b.dir.cur_fd[0], ID_A, ID_A ":5,1,*,12345678,-", 0);
+	recover(&b, scanned);
+	CU_ASSERT_PTR_NOT_NULL(entry_of(&b, ID_A));
+	CU_ASSERT_EQUAL(look_len(&b.q), COUNT(fds));
+	for (size_t i = 0; i < COUNT(fds); i++)
+		close(fds[i]);
+	bench_free(&b);
+}
+
+static void a_time_far_in_the_future_does_not_keep_a_message(void)
+{
+	struct bench b;
+	uint32_t due, slot;
+	bench_init(&b);
+	put_sample(&b, b.dir.cur_fd[0], ID_A, ID_A ":4000000000,3,0000abcd,12345678,-", 0);
+	recover(&b, settled);
+	CU_ASSERT_TRUE_FATAL(index_due_first(b.q.index, &due, &slot));
+	CU_ASSERT(due <= q_now() + 70);
+	CU_ASSERT_EQUAL(index_at(b.q.index, slot)->due, 4000000000); /* the name is as it was */
+	bench_free(&b);
+}
+
 static void acts_move_the_file_with_the_entry(void)
 {
 	struct bench b;
@@ -250,7 +299,9 @@ void suite_queue_recover(void)
 		UNIT(torn_and_empty_files_are_removed), UNIT(a_file_that_is_still_being_written_is_left_alone),
 		UNIT(names_in_cur_and_hold_are_the_index), UNIT(foreign_things_go_to_corrupt_and_block_nothing),
 		UNIT(parts_in_tmp_are_removed_and_foreign_files_kept), UNIT(a_damaged_file_in_cur_is_found_when_it_is_due),
-		UNIT(an_id_in_two_places_is_one_message), UNIT(acts_move_the_file_with_the_entry),
+		UNIT(an_id_in_two_places_is_one_message), UNIT(a_note_for_what_the_scan_has_adopted_changes_nothing),
+		UNIT(many_files_that_others_write_do_not_stop_the_scan), UNIT(a_time_far_in_the_future_does_not_keep_a_message),
+		UNIT(acts_move_the_file_with_the_entry),
 		UNIT(an_act_on_a_locked_file_waits_for_the_lock), UNIT_END };
 	unit_suite("queue_recover", cases);
 }

@@ -33,6 +33,15 @@ static void a_pause_is_at_least_a_second(void)
 	CU_ASSERT_EQUAL(retry_pause(&one, 9, 7), 1);
 }
 
+static void a_time_far_off_is_a_clock_that_was_wrong(void)
+{
+	CU_ASSERT_EQUAL(retry_due(&cfg, 5000, 10000), 5000);
+	CU_ASSERT_EQUAL(retry_due(&cfg, 14050, 10000), 14050);
+	CU_ASSERT_EQUAL(retry_due(&cfg, 14051, 10000), 14050);
+	CU_ASSERT_EQUAL(retry_due(&cfg, UINT32_MAX, 10000), 14050);
+	CU_ASSERT_EQUAL(retry_due(&cfg, UINT32_MAX, UINT32_MAX - 1), UINT32_MAX);
+}
+
 static void bounces_have_a_lifetime_of_their_own(void)
 {
 	CU_ASSERT_EQUAL(retry_expires(&cfg, 1000, false), 433000);
@@ -72,7 +81,7 @@ static void the_latest_reasons_are_kept(void)
 void suite_queue_retry(void)
 {
 	static const struct unit_case cases[] = { UNIT(pauses_double_up_to_the_longest), UNIT(a_pause_is_at_least_a_second),
-		UNIT(bounces_have_a_lifetime_of_their_own), UNIT(the_warning_comes_when_it_is_time_or_never),
+		UNIT(a_time_far_off_is_a_clock_that_was_wrong), UNIT(bounces_have_a_lifetime_of_their_own), UNIT(the_warning_comes_when_it_is_time_or_never),
 		UNIT(the_latest_reasons_are_kept), UNIT_END };
 	unit_suite("queue_retry", cases);
 }
