@@ -35,14 +35,10 @@
 
 struct daemon {
 	struct qmgr q;
+	bool strict, no_journal; /* of the queue's file system: pre_drop leaves it for start */
 	struct ev_timer tick, lock, drain;
 	uint64_t drain_end_ms;
 	bool said_waiting;
-};
-
-struct prepared { /* what pre_drop leaves for start */
-	bool strict, no_journal;
-	gid_t admin_gid;
 };
 
 uint32_t q_now(void) { return (uint32_t)clock_real_secs(); }
@@ -101,10 +97,11 @@ bool daemon_pre_drop(struct svc_ctx *ctx, struct err *e)
 {
 	const struct cfg *cfg = svc_cfg(ctx);
 	const char *path = cfg->global.queue_directory;
-	struct prepared *p = mem_new(sizeof(*p));
+	struct daemon *daemon = mem_new(sizeof(*daemon));
 	struct spool_dir d = { .root = -1 };
 	struct group *g = getgrnam(cfg->global.admin_group);
-	p->admin_gid = g != NULL ? g->gr_gid : (gid_t)-1;
+	svc_set_data(ctx, daemon);
+	daemon->q.admin_gid = g != NULL ? g->gr_gid : (gid_t)-1;
 	raise_files(cfg);
 	if (!make_queue(ctx, path, e))
 		return false;
@@ -113,10 +110,9 @@ bool daemon_pre_drop(struct svc_ctx *ctx, struct err *e)
 		return err_sys(e, ERR_PERM, "open the queue directory %s", path);
 	if (!probe(&d, e))
 		return false;
-	p->strict = d.strict;
-	p->no_journal = d.no_journal;
+	daemon->strict = d.strict;
+	daemon->no_journal = d.no_journal;
 	svc_allow_dir(ctx, d.root, SB_DIR_READ | SB_DIR_WRITE); /* stays open until the sandbox is closed */
-	svc_set_data(ctx, p);
 	return true;
 }
 
@@ -237,24 +233,21 @@ static bool init(struct qmgr *q, struct err *e)
 
 bool daemon_start(struct svc_ctx *ctx, struct ev_loop *loop, struct err *e)
 {
-	const struct prepared *p = svc_data(ctx);
 	const struct cfg *cfg = svc_cfg(ctx);
-	struct daemon *d = mem_new(sizeof(*d));
+	struct daemon *d = svc_data(ctx);
 	struct qmgr *q = &d->q;
 	q->svc = ctx;
 	q->loop = loop;
 	q->cfg = cfg;
 	q->queue = &cfg->queue;
-	q->admin_gid = p->admin_gid;
 	umask(0007);
 	q->io = io_new(loop, cfg->global.queue_directory, (unsigned)cfg->queue.queue_io_helpers, e);
 	if (q->io == NULL || !spool_dir_open(cfg->global.queue_directory, true, &q->dir, e))
 		return false;
-	q->dir.strict = p->strict;
-	q->dir.no_journal = p->no_journal;
+	q->dir.strict = d->strict;
+	q->dir.no_journal = d->no_journal;
 	if (!init(q, e))
 		return false;
-	svc_set_data(ctx, d);
 	d->tick = (struct ev_timer){ .on = on_tick, .arg = q };
 	d->lock = (struct ev_timer){ .on = on_lock, .arg = d };
 	ev_timer_set(loop, &d->tick, TICK_MS);

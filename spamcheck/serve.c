@@ -60,13 +60,13 @@ static bool open_dir(struct svc_ctx *ctx, struct state *s, struct err *e)
 bool spamcheck_pre_drop(struct svc_ctx *ctx, struct err *e)
 {
 	struct state *s = mem_new(sizeof(*s));
+	svc_set_data(ctx, s);
 	if (!open_dir(ctx, s, e))
-		return false; /* the process ends: nothing to give back */
+		return false;
 	s->decoder = decoder_new();
 	scan_init(&s->scan, s->decoder);
 	buf_init(&s->bytes, SCAN_MAX);
 	svc_allow_dir(ctx, s->dir, SB_DIR_READ | SB_DIR_WRITE);
-	svc_set_data(ctx, s);
 	return true;
 }
 
