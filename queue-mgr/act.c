@@ -132,7 +132,8 @@ static enum acted delete (struct qmgr *q, uint32_t slot, uint64_t *dirs, struct 
 	return ACTED;
 }
 
-/* An agent of a queue-mgr before us, or one that we gave up, may still have the file. True: it has, and the act waits for its lock. */
+/* An agent of a queue-mgr before us, or one that we gave up, may still have the file. True: it has, and the act waits for its lock.
+ */
 static bool locked(struct qmgr *q, uint32_t slot)
 {
 	struct spool_id id;

@@ -61,7 +61,7 @@ bool index_used(const struct index *ix, uint32_t slot);
 void index_due_set(struct index *ix, uint32_t slot, uint32_t due);
 void index_due_clear(struct index *ix, uint32_t slot);                               /* DUE becomes IDLE */
 uint32_t index_due_at(const struct index *ix, uint32_t slot);                        /* of one that is DUE */
-void index_due_shift(struct index *ix, uint32_t secs);                                /* all of the heap, so much earlier */
+void index_due_shift(struct index *ix, uint32_t secs);                               /* all of the heap, so much earlier */
 bool index_due_first(const struct index *ix, uint32_t *ret_due, uint32_t *ret_slot); /* false: the heap is empty */
 
 #endif

@@ -211,8 +211,8 @@ static bool make_stock(struct qmgr *q, struct err *e)
 	return true;
 }
 
-/* False: *e is the channel's end, or (*ret_full) why no file can be made. A channel is answered once for each question: it would take
- * a second answer for that to its next. */
+/* False: *e is the channel's end, or (*ret_full) why no file can be made. A channel is answered once for each question: it would
+ * take a second answer for that to its next. */
 static bool lend_strict(struct chan *c, bool *ret_full, struct err *e)
 {
 	struct lend *l = c->q->lend;

@@ -35,7 +35,7 @@ struct qmgr {
 	struct vec open; /* of struct msg *: entries in state OPEN */
 	size_t checking; /* files in an io helper before their delivery */
 	uint64_t delivered;
-	uint32_t last_now; /* at the last tick */
+	uint32_t last_now;        /* at the last tick */
 	struct ipc_packet packet; /* for receiving, one at a time */
 	struct lend *lend;
 	struct look *look;

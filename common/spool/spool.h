@@ -24,8 +24,8 @@ bool spool_id_parse(struct sv text, struct spool_id *ret) MUST_CHECK;
 unsigned spool_id_shard(const struct spool_id *id);
 uint64_t spool_id_secs(const struct spool_id *id);
 
-/* A name in cur/ or hold/: <id>:<due>,<tries>,<dest>,<sender>,<flags>  (due: Unix secs, 32 bits; tries: 16; dest, sender: 8 hex digits of a
- * hash, `*` for several destinations; flags: letters, 'w' delay warning sent, or '-'). */
+/* A name in cur/ or hold/: <id>:<due>,<tries>,<dest>,<sender>,<flags>  (due: Unix secs, 32 bits; tries: 16; dest, sender: 8 hex
+ * digits of a hash, `*` for several destinations; flags: letters, 'w' delay warning sent, or '-'). */
 struct spool_name {
 	struct spool_id id;
 	uint64_t due;

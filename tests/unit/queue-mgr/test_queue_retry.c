@@ -81,7 +81,7 @@ static void the_latest_reasons_are_kept(void)
 void suite_queue_retry(void)
 {
 	static const struct unit_case cases[] = { UNIT(pauses_double_up_to_the_longest), UNIT(a_pause_is_at_least_a_second),
-		UNIT(a_time_far_off_is_a_clock_that_was_wrong), UNIT(bounces_have_a_lifetime_of_their_own), UNIT(the_warning_comes_when_it_is_time_or_never),
-		UNIT(the_latest_reasons_are_kept), UNIT_END };
+		UNIT(a_time_far_off_is_a_clock_that_was_wrong), UNIT(bounces_have_a_lifetime_of_their_own),
+		UNIT(the_warning_comes_when_it_is_time_or_never), UNIT(the_latest_reasons_are_kept), UNIT_END };
 	unit_suite("queue_retry", cases);
 }
