@@ -28,7 +28,7 @@ static void fill_request(const struct session *s, struct spam_req *q)
 	snprintf(q->rcpt, sizeof q->rcpt, "%s", maddr_text(&t->first, text));
 	q->recipients = t->rcpts.len;
 	q->trust = (uint64_t)compose_trust(s);
-	q->smtputf8 = t->smtputf8;
+	q->smtputf8 = t->options.smtputf8;
 	q->streamed = t->body.streamed;
 	q->offset = t->body.streamed ? t->marks.header_len : 0;
 	q->size = t->body.len;
@@ -106,10 +106,10 @@ static void log_accepted(const struct session *s, const struct spam_res *v)
 	LOG_INFO("accepted", KV_QID(t->id.text), KV_STR("from", maddr_text(&t->sender, from)),
 		KV_STR("to", maddr_text(&t->first, to)), KV_U64("rcpts", t->rcpts.len), KV_U64("size", t->body.len),
 		KV_STR("client", s->client_text), KV_STR("helo", s->helo),
-		KV_STR("proto", session_is_ours(s) ? "local"
-				: t->smtputf8      ? "UTF8SMTP"
-				: s->esmtp         ? "ESMTP"
-						   : "SMTP"),
+		KV_STR("proto", session_is_ours(s)    ? "local"
+				: t->options.smtputf8 ? "UTF8SMTP"
+				: s->esmtp            ? "ESMTP"
+						      : "SMTP"),
 		KV_STR("score", score), KV_U64("gen", s->cfg->generation));
 }
 

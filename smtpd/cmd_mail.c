@@ -119,8 +119,8 @@ enum phase cmd_mail(struct session *s, struct sv arg, struct buf *reply)
 		return s->phase;
 	}
 	s->txn.sender = from;
-	s->txn.smtputf8 = a.smtputf8;
-	s->txn.eight_bit = a.eight_bit;
+	s->txn.options.smtputf8 = a.smtputf8;
+	s->txn.options.body = a.eight_bit ? SPOOL_BODY_8BITMIME : SPOOL_BODY_7BIT;
 	s->ops->lend(s->env, s->client.kind == CLIENT_BOUNCE);
 	smtp_reply(reply, 250, "2.1.0", "Ok");
 	return PH_MAIL;

@@ -147,7 +147,7 @@ enum phase cmd_rcpt(struct session *s, struct sv arg, struct buf *reply)
 	char text[MADDR_TEXT_MAX + 1];
 	struct vec finals = VEC_INIT(struct resolve_rcpt, s->cfg->smtpd.alias_expansion_max);
 	t->tried++;
-	if (!session_path(s, "TO", &arg, &to, MADDR_NO_DOMAIN_OK | (t->smtputf8 ? MADDR_UTF8_OK : 0), reply))
+	if (!session_path(s, "TO", &arg, &to, MADDR_NO_DOMAIN_OK | (t->options.smtputf8 ? MADDR_UTF8_OK : 0), reply))
 		return s->phase;
 	if (arg.n > 0)
 		return session_complain(s, reply, 555, "5.5.4", "RCPT takes no parameters here");

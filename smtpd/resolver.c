@@ -91,6 +91,27 @@ bool resolver_ask(struct resolver *r, const char *address, bool local_client, st
 	return ok;
 }
 
+enum map_result resolver_table(struct resolver *r, const char *spec, struct sv key, struct buf *ret_value, struct err *e)
+{
+	struct resolve_table_req q = { 0 };
+	struct resolve_table a;
+	buf_reset(ret_value);
+	if (!sv_copy(sv_of(spec), q.spec, sizeof q.spec) || !sv_copy(key, q.key, sizeof q.key))
+		return MAP_NONE; /* no table has so long a key */
+	for (int tries = 0; tries < 2; tries++) {
+		if (!link_open(&r->link, r->wait_ms, e))
+			return MAP_FAILED;
+		if (ipc_call(r->link.fd, &resolve_table_req_desc, &q, &resolve_table_desc, &a, r->wait_ms, e)) {
+			buf_puts(ret_value, a.value);
+			if (a.result == MAP_FAILED)
+				err_set(e, ERR_TEMP, "%s", a.text);
+			return (enum map_result)a.result;
+		}
+		link_drop(&r->link);
+	}
+	return MAP_FAILED;
+}
+
 bool resolver_user(struct resolver *r, uint64_t uid, char *ret_user, size_t size, struct err *e)
 {
 	struct resolve_uid_req q = { .uid = uid };

@@ -6,6 +6,7 @@
 #include "base/hmap.h"
 #include "base/vec.h"
 #include "ipc/msg_resolve.h"
+#include "maps/map.h"
 
 struct resolver {
 	struct link link;
@@ -18,5 +19,8 @@ void resolver_free(struct resolver *r);
 /* As session_ops.resolve. */
 bool resolver_ask(struct resolver *r, const char *address, bool local_client, struct vec *finals, struct err *e) MUST_CHECK;
 bool resolver_user(struct resolver *r, uint64_t uid, char *ret_user, size_t size, struct err *e) MUST_CHECK;
+
+/* As session_ops.table. */
+enum map_result resolver_table(struct resolver *r, const char *spec, struct sv key, struct buf *ret_value, struct err *e);
 
 #endif

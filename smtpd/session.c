@@ -20,6 +20,7 @@ void session_init(struct session *s, const struct cfg *cfg, const struct session
 
 void session_free(struct session *s)
 {
+	session_reset(s);
 	vec_free(&s->txn.rcpts);
 	hmap_free(s->txn.seen, NULL);
 	buf_free(&s->txn.added);
@@ -34,6 +35,8 @@ void session_reset(struct session *s)
 	struct vec rcpts = t->rcpts;
 	struct buf added = t->added, header = t->header;
 	struct body body = t->body;
+	for (size_t i = 0; i < rcpts.len; i++)
+		free(VEC_AT(&rcpts, struct spool_rcpt, i)->orcpt);
 	vec_reset(&rcpts);
 	if (header.cap > KEEP_HEADER)
 		buf_free(&header);

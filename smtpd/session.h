@@ -14,8 +14,10 @@
 #include "config/cfg.h"
 #include "ipc/msg_resolve.h"
 #include "ipc/msg_spam.h"
+#include "maps/map.h"
 #include "smtp/smtp.h"
 #include "spool/spool.h"
+#include "tls/tls.h"
 
 enum phase {
 	PH_START = 1, /* greeted; no EHLO yet */
@@ -34,6 +36,7 @@ enum client_kind {
 };
 struct session_client {
 	enum client_kind kind;
+	const struct cfg_listener *listener; /* CLIENT_NET; NULL otherwise */
 	struct addr addr;
 	bool trusted;  /* CLIENT_NET: in trusted_networks */
 	uint64_t uid;  /* CLIENT_SUBMIT */
@@ -55,6 +58,9 @@ struct session_ops {
 	void (*abandon)(void *env); /* what was written into the file is void; the file is used up */
 	/* Asks the content check about `body`, or, when req->streamed, about the file as written so far. req->file is not set. */
 	bool (*check)(void *env, struct spam_req *req, struct sv body, struct spam_res *ret, struct err *e);
+	/* Looks a key up in a table that the configuration names ("cidr:/path"): `resolve` reads tables, we have no right to.
+	 * MAP_FAILED: e says why, the client gets 451. */
+	enum map_result (*table)(void *env, const char *spec, struct sv key, struct buf *ret_value, struct err *e);
 	uint64_t (*now)(void *env); /* Unix time in seconds */
 };
 
@@ -67,13 +73,13 @@ struct refusal {
 /* What belongs to one message; emptied by session_reset(). */
 struct txn {
 	struct maddr sender;
-	bool smtputf8, eight_bit; /* announced with MAIL */
-	struct vec rcpts;         /* of struct spool_rcpt: the final ones */
-	struct hmap *seen;        /* their addresses, folded: each gets one copy */
-	unsigned tried, taken;    /* RCPT commands, and those with a 250 */
-	struct maddr first;       /* as the client named it */
-	bool remote;              /* a recipient of CLASS_REMOTE is among them */
-	struct spool_id id;       /* from DATA on */
+	struct spool_options options; /* announced with MAIL */
+	struct vec rcpts;             /* of struct spool_rcpt: the final ones */
+	struct hmap *seen;            /* their addresses, folded: each gets one copy */
+	unsigned tried, taken;        /* RCPT commands, and those with a 250 */
+	struct maddr first;           /* as the client named it */
+	bool remote;                  /* a recipient of CLASS_REMOTE is among them */
+	struct spool_id id;           /* from DATA on */
 	struct body body;
 	struct buf added;  /* header lines that a local program left to us */
 	struct buf header; /* what stands before the message */
@@ -91,10 +97,14 @@ struct session {
 	enum phase phase;
 	char helo[256];
 	bool esmtp;
-	bool closed;       /* by us: 421 */
-	bool skipping;     /* within a command line that is too long */
-	unsigned errors;   /* since the last accepted message */
-	uint64_t delay_ms; /* set by session_feed(): send the reply only after this time */
+	bool closed;    /* by us: 421 */
+	bool start_tls; /* the caller: flush the reply, drop unread input, shake hands, session_tls_started() */
+	bool tls_active;
+	struct tls_facts tls; /* when tls_active */
+	char account[129];    /* who authenticated; "" nobody */
+	bool skipping;        /* within a command line that is too long */
+	unsigned errors;      /* since the last accepted message */
+	uint64_t delay_ms;    /* set by session_feed(): send the reply only after this time */
 	uint64_t accepted, refused, commands;
 	struct txn txn;
 };
@@ -105,6 +115,8 @@ void session_free(struct session *s);
 void session_greet(struct session *s, struct buf *reply);
 /* Takes one command line or one piece of a message from `in`; returns how many bytes it used. 0: it needs more than that. */
 size_t session_feed(struct session *s, struct sv in, struct buf *reply);
+/* After a handshake. What was said before it is forgotten (RFC 3207 4.2): the client says EHLO again. */
+void session_tls_started(struct session *s, const struct tls_facts *tls);
 /* Ends the conversation from our side: 421. */
 void session_close(struct session *s, const char *dsn, const char *why, struct buf *reply);
 

@@ -10,7 +10,7 @@ static void put_client(const struct session *s, struct buf *out)
 }
 
 /* RFC 3848, RFC 6531 4.3 */
-static const char *protocol(const struct session *s) { return s->txn.smtputf8 ? "UTF8SMTP" : s->esmtp ? "ESMTP" : "SMTP"; }
+static const char *protocol(const struct session *s) { return s->txn.options.smtputf8 ? "UTF8SMTP" : s->esmtp ? "ESMTP" : "SMTP"; }
 
 void trace_received(const struct session *s, struct buf *out)
 {
@@ -30,10 +30,10 @@ void trace_postern(const struct session *s, struct buf *out)
 {
 	if (!s->txn.remote)
 		return;
-	if (s->txn.body.dot.eight_bit > 0 || s->txn.eight_bit)
-		buf_puts(out, "body=8BITMIME");
-	if (s->txn.smtputf8)
-		buf_putf(out, "%ssmtputf8=yes", out->len ? " " : "");
+	struct spool_options o = s->txn.options;
+	if (o.body == SPOOL_BODY_7BIT && s->txn.body.dot.eight_bit > 0)
+		o.body = SPOOL_BODY_8BITMIME;
+	spool_options_put(&o, out);
 }
 
 bool trace_has_header(struct sv message)

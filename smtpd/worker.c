@@ -82,10 +82,17 @@ static bool op_check(void *env, struct spam_req *req, struct sv body, struct spa
 	return ok;
 }
 
+static enum map_result op_table(void *env, const char *spec, struct sv key, struct buf *ret_value, struct err *e)
+{
+	struct worker *w = env;
+	return resolver_table(&w->resolver, spec, key, ret_value, e);
+}
+
 static uint64_t op_now(void *env)
 {
 	(void)env;
 	return clock_real_secs();
 }
 
-const struct session_ops worker_ops = { op_resolve, op_lend, op_lent, op_stream, op_commit, op_abandon, op_check, op_now };
+const struct session_ops worker_ops = { op_resolve, op_lend, op_lent, op_stream, op_commit, op_abandon, op_check, op_table,
+	op_now };

@@ -150,7 +150,10 @@ enum cfg_bounce_strangers { CFG_BOUNCE_SEND, CFG_BOUNCE_HOLD };
 enum cfg_delivery { CFG_DELIVERY_AUTO, CFG_DELIVERY_RENAME, CFG_DELIVERY_COPY };
 enum cfg_spam_action { CFG_SPAM_OFF, CFG_SPAM_MARK, CFG_SPAM_REJECT };
 enum cfg_spam_failure { CFG_SPAMFAIL_TEMPFAIL, CFG_SPAMFAIL_ACCEPT };
-enum cfg_protocol { CFG_PROTO_SMTP };
+/* What a listener is for. smtp: mail from other servers (port 25), STARTTLS. submission: users' programs (587), STARTTLS, a sender
+ * must authenticate. submissions: the same with TLS from the first byte (465, RFC 8314). lmtp: another MTA hands us mail for our
+ * users (RFC 2033). */
+enum cfg_protocol { CFG_PROTO_SMTP, CFG_PROTO_SUBMISSION, CFG_PROTO_SUBMISSIONS, CFG_PROTO_LMTP };
 enum cfg_users { CFG_USERS_BOTH, CFG_USERS_SYSTEM, CFG_USERS_VIRTUAL };
 
 struct cfg {

@@ -86,7 +86,7 @@ const struct cfg_param cfg_spam_params[] = {
 	CFG_END
 };
 
-static const char *const protocols[] = { "smtp", NULL };
+static const char *const protocols[] = { "smtp", "submission", "submissions", "lmtp", NULL };
 const struct cfg_param cfg_listener_params[] = {
 	CFG_LIST(struct cfg_listener, address, "", 100, "Addresses and ports to listen on: 192.0.2.1:25, [2001:db8::1]:25, or *:25 for all of both families."),
 	CFG_ENUM(struct cfg_listener, protocol, "smtp", protocols, "What is spoken there."),

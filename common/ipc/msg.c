@@ -10,6 +10,8 @@ IPC_DEFINE(resolve_box_req, 0x12, 1, RESOLVE_BOX_REQ);
 IPC_DEFINE(resolve_box, 0x13, 1, RESOLVE_BOX);
 IPC_DEFINE(resolve_uid_req, 0x14, 1, RESOLVE_UID_REQ);
 IPC_DEFINE(resolve_uid, 0x15, 1, RESOLVE_UID);
+IPC_DEFINE(resolve_table_req, 0x16, 1, RESOLVE_TABLE_REQ);
+IPC_DEFINE(resolve_table, 0x17, 1, RESOLVE_TABLE);
 
 IPC_DEFINE(queue_lend, 0x20, 1, QUEUE_LEND);
 IPC_DEFINE(queue_lent, 0x21, 1, QUEUE_LENT);

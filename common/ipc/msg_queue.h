@@ -47,6 +47,10 @@ IPC_DECLARE(queue_reader, QUEUE_READER);
 	F(T, U64, in_cur, 1) /* the file is below cur/, under `name`; else below new/ under its id */ \
 	F(T, STR, name, 120) /* file name within its directory */ \
 	F(T, U64, tries, 1000000) /* attempts before this one: > 0 means look for an earlier copy first */ \
+	F(T, U64, more, 1) /* another recipient of this message follows at once: agents with one transaction for several take it along */ \
+	F(T, U64, notify, 15) /* SPOOL_NOTIFY_*: what the sender asked for (RFC 3461) */ \
+	F(T, STR, orcpt, 500) /* as given, "" none */ \
+	F(T, STR, postern, 1000) /* content of the X-Postern line: spool_options_parse() */ \
 	F(T, FD, file, 0)
 enum deliver_status { DELIVERED, DEFERRED, FAILED };
 /* The agent's answer; also sent later over a new channel when queue-mgr was gone (`late`). */
@@ -55,6 +59,7 @@ enum deliver_status { DELIVERED, DEFERRED, FAILED };
 	F(T, U64, number, 1000000) \
 	F(T, U64, status, 2) \
 	F(T, U64, renamed, 1) /* the queue file itself went to the Maildir */ \
+	F(T, U64, dsn_passed, 1) /* the next hop knows DSN and was given NOTIFY: it reports, not we */ \
 	F(T, STR, dsn, 11) \
 	F(T, STR, where, 400) /* delivered: the file; else who said it */ \
 	F(T, STR, text, 400)

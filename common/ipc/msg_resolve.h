@@ -66,6 +66,13 @@ IPC_DECLARE(resolve_box, RESOLVE_BOX);
 IPC_DECLARE(resolve_uid_req, RESOLVE_UID_REQ);
 IPC_DECLARE(resolve_uid, RESOLVE_UID);
 
+/* smtpd: a key in a table that the configuration names (rules, sender_logins...); any other specification is refused.
+ * result: enum map_result; FAILED: text says why. */
+#define RESOLVE_TABLE_REQ(F, T) F(T, STR, spec, 1000) F(T, STR, key, 512)
+#define RESOLVE_TABLE(F, T) F(T, U64, result, 2) F(T, STR, value, 4000) F(T, STR, text, 400)
+IPC_DECLARE(resolve_table_req, RESOLVE_TABLE_REQ);
+IPC_DECLARE(resolve_table, RESOLVE_TABLE);
+
 /* EXPN (authenticated clients and tools only): answered by resolve_rcpt packets like RESOLVE_REQ. */
 
 #endif

@@ -20,6 +20,15 @@ static bool line_ok(struct sv text)
 	return true;
 }
 
+/* RFC 3461 4.2: addr-type ";" xtext, without blanks. RFC 6533 adds UTF-8. */
+static bool orcpt_ok(struct sv s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f)
+			return false;
+	return s.n > 0 && s.n <= SPOOL_ORCPT_MAX;
+}
+
 static bool check(const struct spool_compose *c, struct err *e)
 {
 	if (c->n_rcpt == 0)
@@ -27,12 +36,20 @@ static bool check(const struct spool_compose *c, struct err *e)
 	for (size_t i = 0; i < c->n_rcpt; i++)
 		if (c->rcpt[i].addr.null || (c->rcpt[i].cls != CLASS_LOCAL && c->rcpt[i].cls != CLASS_REMOTE))
 			return err_set(e, ERR_PERM, "recipient %zu of a queue file has no address or class", i);
+	for (size_t i = 0; i < c->n_rcpt; i++)
+		if (c->rcpt[i].orcpt && !orcpt_ok(sv_of(c->rcpt[i].orcpt)))
+			return err_set(e, ERR_PERM, "recipient %zu of a queue file has an odd ORCPT", i);
 	if (!line_ok(c->received) || !line_ok(c->for_text) || !line_ok(c->postern) || sv_find(c->received, SV(FORM_ID)) >= 0)
 		return err_set(e, ERR_PERM, "text for a header line of a queue file holds a line end or control byte");
 	if (c->postern.n >= sizeof(((struct spool_envelope *)0)->postern))
 		return err_set(e, ERR_LIMIT, "X-Postern line too long");
 	return true;
 }
+
+const char *const spool_notify_names[4] = { "NEVER", "SUCCESS", "FAILURE", "DELAY" };
+
+/* ORCPT alone is of use only in a report. */
+static bool spool_rcpt_asks(const struct spool_rcpt *r) { return r->notify != 0 || r->orcpt; }
 
 static void put_rcpt(const struct spool_rcpt *r, size_t number, struct buf *out)
 {
@@ -41,6 +58,13 @@ static void put_rcpt(const struct spool_rcpt *r, size_t number, struct buf *out)
 		maddr_text(&r->addr, text));
 	if (!r->orig.null)
 		buf_putf(out, " %s", maddr_text(&r->orig, text));
+	else if (spool_rcpt_asks(r))
+		buf_puts(out, " <>");
+	for (size_t i = 0; i < COUNT(spool_notify_names); i++)
+		if (r->notify & (1u << i))
+			buf_putf(out, "%s%s", r->notify & ((1u << i) - 1) ? "," : " notify=", spool_notify_names[i]);
+	if (r->orcpt)
+		buf_putf(out, " orcpt=%s", r->orcpt);
 	buf_putc(out, '\n');
 }
 
@@ -105,7 +129,8 @@ static void put_room(char *dst, size_t n)
 bool spool_compose(
 	const struct spool_compose *c, struct sv verdict, bool room, struct buf *out, struct spool_marks *ret, struct err *e)
 {
-	struct spool_marks m = { .plain = c->n_rcpt == 1 && c->rcpt->cls == CLASS_LOCAL && c->postern.n == 0 };
+	struct spool_marks m = { .plain = c->n_rcpt == 1 && c->rcpt->cls == CLASS_LOCAL && c->postern.n == 0 &&
+					  !spool_rcpt_asks(c->rcpt) };
 	if (!check(c, e))
 		return false;
 	buf_reset(out);

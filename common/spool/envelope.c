@@ -68,7 +68,38 @@ static bool on_orig(struct reading *r, struct sv value, struct err *e)
 
 static bool word(struct sv *rest, struct sv *ret) { return sv_cut(rest, ' ', ret) && rest->p != NULL; }
 
-/* Postern-To: . local 0 bob@example.net [original [more that a later version may write]] */
+static bool take_notify(struct sv names, uint8_t *ret)
+{
+	struct sv name;
+	while (sv_cut(&names, ',', &name)) {
+		unsigned i = 0;
+		while (i < COUNT(spool_notify_names) && !sv_eqs(name, spool_notify_names[i]))
+			i++;
+		if (i == COUNT(spool_notify_names))
+			return false;
+		*ret |= (uint8_t)(1u << i);
+	}
+	return *ret != 0;
+}
+
+/* What the sender asked for of this recipient (RFC 3461). */
+static bool on_asks(struct spool_rcpt *rcpt, struct sv value, struct err *e)
+{
+	struct sv w;
+	while (sv_word(&value, &w)) {
+		if (sv_starts(w, SV("notify=")) && !take_notify(sv_skip(w, 7), &rcpt->notify))
+			return bad(e, "notify of a recipient");
+		if (sv_starts(w, SV("orcpt="))) {
+			if (rcpt->orcpt || w.n - 6 > SPOOL_ORCPT_MAX)
+				return bad(e, "orcpt of a recipient");
+			rcpt->orcpt = mem_new(w.n - 6 + 1);
+			memcpy(rcpt->orcpt, w.p + 6, w.n - 6);
+		}
+	}
+	return true;
+}
+
+/* Postern-To: . local 0 bob@example.net [original or <> [notify=A,B] [orcpt=type;xtext] [more that a later version may write]] */
 static bool on_to(struct reading *r, struct sv value, struct err *e)
 {
 	struct sv status, cls, number;
@@ -91,9 +122,9 @@ static bool on_to(struct reading *r, struct sv value, struct err *e)
 	if (!maddr_scan(&value, ADDR_FLAGS, &rcpt->addr, NULL))
 		return bad(e, "address of a recipient");
 	value = sv_trim(value);
-	if (value.n > 0 && !maddr_scan(&value, ADDR_FLAGS, &rcpt->orig, NULL))
+	if (value.n > 0 && !maddr_scan(&value, ADDR_FLAGS | MADDR_NULL_OK, &rcpt->orig, NULL))
 		return bad(e, "original address of a recipient");
-	return true;
+	return on_asks(rcpt, value, e);
 }
 
 static bool on_postern(struct reading *r, struct sv value, struct err *e)
@@ -277,6 +308,8 @@ bool spool_envelope_read(int fd, struct spool_envelope *ret, struct err *e)
 
 void spool_envelope_free(struct spool_envelope *env)
 {
+	for (size_t i = 0; i < env->n_rcpt; i++)
+		free(env->rcpt[i].orcpt);
 	free(env->rcpt);
 	env->rcpt = NULL;
 	env->n_rcpt = 0;

@@ -47,7 +47,30 @@ struct spool_rcpt {
 	char status;       /* enum spool_status */
 	uint32_t number;
 	uint64_t status_at; /* file offset of the status byte; 0 in a plain file */
+	uint8_t notify;     /* SPOOL_NOTIFY_*; 0: NOTIFY was not given (RFC 3461 4.1: FAILURE, and DELAY as we like) */
+	char *orcpt;        /* ORCPT as given, "rfc822;xtext", malloc'd; NULL: not given */
 };
+extern const char *const spool_notify_names[4]; /* of the bits below, lowest first */
+enum { SPOOL_NOTIFY_NEVER = 1, SPOOL_NOTIFY_SUCCESS = 2, SPOOL_NOTIFY_FAILURE = 4, SPOOL_NOTIFY_DELAY = 8 };
+#define SPOOL_ORCPT_MAX 500 /* RFC 3461 5.1 */
+
+/* The X-Postern line: what an envelope needs for its own delivery, `key=value` (xtext) between blanks. Unknown keys are kept. */
+struct spool_options {
+	enum { SPOOL_BODY_7BIT, SPOOL_BODY_8BITMIME, SPOOL_BODY_BINARYMIME } body; /* body= */
+	bool smtputf8;                                                             /* smtputf8=yes */
+	bool requiretls;                                                           /* requiretls=yes (RFC 8689) */
+	enum { SPOOL_RET_NONE, SPOOL_RET_FULL, SPOOL_RET_HDRS } ret;               /* ret=FULL|HDRS (RFC 3461 4.3) */
+	char envid[101];                                                           /* envid=, decoded; "" none (RFC 3461 4.4) */
+	char auth[129];      /* auth=: the account that submitted it; "" none */
+	uint64_t hold_until; /* hold=: Unix time; 0 none (RFC 4865) */
+	int priority;        /* prio=-9..9 (RFC 6710); 0 none */
+	uint64_t deliver_by; /* by=: Unix time; 0 none (RFC 2852) */
+	char by_mode;        /* 'N' or 'R' with deliver_by */
+	bool by_trace;       /* byt=yes */
+};
+#define SPOOL_OPTIONS_MAX 1000                                          /* of the line's content */
+void spool_options_put(const struct spool_options *o, struct buf *out); /* appends what differs from nothing; none: nothing */
+bool spool_options_parse(struct sv text, struct spool_options *ret, struct err *e) MUST_CHECK;
 
 /* Composing, by smtpd. Writes everything before the message: Return-Path, recipients, Received with s and c as zeros of fixed
  * width, then `verdict` (whole header lines), and for a streamed message an X-Postern-Room header that pads to SPOOL_ROOM bytes. */
