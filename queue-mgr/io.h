@@ -13,8 +13,8 @@ enum io_op {
 };
 enum io_answer {
 	IO_OK,
-	IO_TORN,    /* VERIFY: never finished; nobody got a 250 for it */
-	IO_CORRUPT, /* VERIFY: no queue file, or all there and its checksum is wrong */
+	IO_TORN,    /* VERIFY: its writing was cut off; nobody got a 250 for it (docs/QUEUE.md section 4) */
+	IO_CORRUPT, /* VERIFY: no queue file, or one that may have been whole once */
 	IO_TEMP,    /* could not be done now: `e` says why */
 };
 

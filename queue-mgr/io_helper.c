@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <sys/stat.h>
 
+#define SECTOR 512 /* what a disk writes at once, or a part of it */
 #define HOLD_BIT ((uint64_t)1 << (2 * SPOOL_SHARDS))
 
 uint64_t io_dir_bit(enum where where, const struct spool_id *id)
@@ -19,41 +20,45 @@ uint64_t io_dir_bit(enum where where, const struct spool_id *id)
 	return (uint64_t)1 << (spool_id_shard(id) + (where == IN_CUR ? SPOOL_SHARDS : 0));
 }
 
-/* A file that never got its header, or not all of it: the header is written last or in one piece with the rest. What begins
- * otherwise was not written by smtpd and is not ours to remove. */
-static bool begun(int fd, uint64_t size)
+/* Nothing was written at the start: the header of a streamed message comes last. */
+static bool headless(int fd)
 {
-	static const char first[] = "Return-Path: ";
-	char p[sizeof(first) - 1];
+	static const char zeros[SECTOR];
+	char p[SECTOR];
 	size_t n;
-	if (size == 0 || !fd_pread(fd, p, sizeof(p), 0, &n, NULL))
-		return size == 0;
-	return n == 0 || p[0] == '\0' || memcmp(p, first, n) == 0;
+	return fd_pread(fd, p, sizeof(p), 0, &n, NULL) && memcmp(p, zeros, n) == 0;
 }
 
-static enum io_answer verify_open(int fd, struct err *e)
+/* Of a file that ends too early: did the write end there, or are its words about itself damaged? Writes are cut off between
+ * pages, or between blocks of the disk. What was cut elsewhere may have been whole once, and is kept. */
+static enum io_answer ended_early(uint64_t size) { return size % SECTOR == 0 ? IO_TORN : IO_CORRUPT; }
+
+static enum io_answer verify_size(int fd, uint64_t size, struct err *e)
 {
 	struct spool_envelope env;
-	struct stat st;
 	enum io_answer answer = IO_OK;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		err_set(e, ERR_PERM, "not a regular file");
-		return IO_CORRUPT;
-	}
-	if (!fd_sync(fd, e))
-		return IO_TEMP;
 	if (!spool_envelope_read(fd, &env, e)) {
 		if (e->kind == ERR_TEMP)
 			return IO_TEMP;
-		return begun(fd, (uint64_t)st.st_size) ? IO_TORN : IO_CORRUPT;
+		return headless(fd) ? IO_TORN : e->kind == ERR_LIMIT ? ended_early(size) : IO_CORRUPT;
 	}
-	if ((uint64_t)st.st_size < env.size) {
-		err_set(e, ERR_PERM, "torn: %llu of %llu bytes", (unsigned long long)st.st_size, (unsigned long long)env.size);
-		answer = IO_TORN;
+	if (size < env.size) {
+		err_set(e, ERR_PERM, "torn: %llu of %llu bytes", (unsigned long long)size, (unsigned long long)env.size);
+		answer = ended_early(size);
 	} else if (!spool_verify(fd, &env, e))
 		answer = e->kind == ERR_PERM ? IO_CORRUPT : IO_TEMP;
 	spool_envelope_free(&env);
 	return answer;
+}
+
+static enum io_answer verify_open(int fd, struct err *e)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		err_set(e, ERR_PERM, "not a regular file");
+		return IO_CORRUPT;
+	}
+	return fd_sync(fd, e) ? verify_size(fd, (uint64_t)st.st_size, e) : IO_TEMP;
 }
 
 static enum io_answer verify(const struct spool_dir *d, const struct io_request *req, struct err *e)

@@ -55,7 +55,7 @@ struct msg {
 };
 
 /* Reads the envelope from fd, which becomes the message's on success. A file shorter than it says, or of another id than its
- * name's, is corrupt. ERR_PERM: corrupt; ERR_TEMP: not now. NULL on failure. Recipients whose status is `.` are DEFERRED, the
+ * name's, is corrupt. ERR_TEMP: not now; any other kind: corrupt. NULL on failure. Recipients whose status is `.` are DEFERRED, the
  * others DONE. */
 struct msg *msg_read(int fd, const struct spool_id *id, uint64_t file_size, struct err *e);
 void msg_free(struct msg *m);                 /* closes fd: the lock is free */

@@ -159,7 +159,7 @@ void work_arrive(struct qmgr *q, const struct arrival *a)
 		arrive_msg(q, m, a);
 		return;
 	}
-	if (e.kind == ERR_PERM)
+	if (e.kind != ERR_TEMP)
 		qfile_corrupt(&q->dir, qfile_dir(&q->dir, IN_NEW, &a->id), a->id.text, e.text);
 	else
 		look_add(q, &a->id);
@@ -240,7 +240,7 @@ static enum found_msg read_open(struct qmgr *q, uint32_t slot, int fd, uint64_t 
 		return MSG_OPEN;
 	}
 	close(fd);
-	return e.kind == ERR_PERM ? bad_file(q, slot, e.text) : try_later(q, slot, &e);
+	return e.kind != ERR_TEMP ? bad_file(q, slot, e.text) : try_later(q, slot, &e);
 }
 
 struct check { /* a file found at a start, in an io helper before its delivery */

@@ -293,7 +293,10 @@ bool spool_envelope_read(int fd, struct spool_envelope *ret, struct err *e)
 		if (spool_envelope_parse((struct sv){ p, n }, ret, &why) || why.kind != ERR_LIMIT)
 			break;
 		if (n < cap || cap >= SPOOL_HEADER_MAX) {
-			bad(&why, n < cap ? "it ends within its envelope" : "its envelope has no end");
+			if (n < cap)
+				err_set(&why, ERR_LIMIT, "not a queue file: it ends within its envelope");
+			else
+				bad(&why, "its envelope has no end");
 			break;
 		}
 		cap *= 4;

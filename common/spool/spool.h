@@ -116,7 +116,8 @@ struct spool_envelope {
 	uint64_t arrived;     /* the date of our Received line: an id may be older, when its file was made ahead */
 	struct spool_id id;
 };
-/* From a descriptor, by pread. ERR_PERM: not a queue file (corrupt); ERR_TEMP: cannot be read now. Checks the form, not the CRC. */
+/* From a descriptor, by pread. ERR_PERM: not a queue file (corrupt); ERR_LIMIT: the file ends within its envelope, which was good
+ * so far; ERR_TEMP: cannot be read now. Checks the form, not the CRC. */
 bool spool_envelope_read(int fd, struct spool_envelope *ret, struct err *e) MUST_CHECK;
 bool spool_envelope_parse(struct sv head, struct spool_envelope *ret,
 	struct err *e) MUST_CHECK; /* the same from memory; ERR_LIMIT: more bytes needed */

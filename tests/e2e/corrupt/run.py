@@ -68,7 +68,7 @@ def rubbish(i):
 def torn_in_new(i):
     """What an interrupted smtpd leaves: incomplete files in new/ are wiped, complete ones without a note are delivered."""
     i.block()
-    i.send(msg=message("adopt me"))
+    i.send(msg=message("adopt me", body="text\n" * 500))
     until(lambda: any(b"adopt me" in content(f) for f in i.full_queue_files()))
     path = next(f for f in i.full_queue_files() if b"adopt me" in content(f))
     i.down()
@@ -77,7 +77,7 @@ def torn_in_new(i):
     qid = os.path.basename(path)[:16]
     shard = path.split("/")[-3]
     os.unlink(path)
-    for name, text in ((qid, data), (qid[:11] + "00001", data[: len(data) // 2]), (qid[:11] + "00002", b"")):
+    for name, text in ((qid, data), (qid[:11] + "00001", data[:512]), (qid[:11] + "00002", b"")):
         with open(f"{i.queue_dir}/{shard}/new/{name}", "wb") as f:
             f.write(text)
         give(i, f.name)

@@ -25,7 +25,7 @@ static void on_done(struct io_job *job, enum io_answer answer, const struct err 
 	o->e = *e;
 }
 
-static struct outcome outcomes[40];
+static struct outcome outcomes[1000];
 static size_t n_outcomes;
 
 static bool all_done(struct bench *b)
@@ -52,21 +52,39 @@ static void submit(struct bench *b, struct io_job *job, enum io_op op, const cha
 	io_submit(b->q.io, job);
 }
 
+/* A long name makes an envelope that is longer than a sector, so that a write can be cut off in it. */
+static void make_long(struct buf *f)
+{
+	static char text[3000];
+	struct spool_sample s = two;
+	char name[64 + sizeof("@y.example")];
+	memset(text, 'x', sizeof(text) - 1);
+	snprintf(name, sizeof(name), "%060d@y.example", 0);
+	for (size_t i = 0; i < COUNT(s.rcpts); i++)
+		s.rcpts[i] = name;
+	s.body = text;
+	spool_sample_make(&s, f, NULL);
+}
+
 /* A file in the middle of being written, a foreign one, and a whole one whose disk lies are three things. */
 static void whole_torn_and_corrupt_files_are_told_apart(void)
 {
 	struct bench b;
 	struct buf f = BUF_INIT(0);
 	static char zeros[5000];
-	struct io_job job[9] = { 0 };
+	struct io_job job[12] = { 0 };
 	bench_init(&b);
 	n_outcomes = 0;
-	spool_sample_make(&two, &f, NULL);
+	make_long(&f);
+	CU_ASSERT_TRUE_FATAL(f.len > 3000 && f.len % 512 > 10);
 	put_file(b.dir.hold_fd, "whole", buf_sv(&f));
-	put_file(b.dir.hold_fd, "short", (struct sv){ f.data, f.len - 1 });
-	put_file(b.dir.hold_fd, "head", (struct sv){ f.data, 40 });
-	put_file(b.dir.hold_fd, "start", (struct sv){ f.data, 5 });
+	put_file(b.dir.hold_fd, "head", (struct sv){ f.data, 512 });
+	put_file(b.dir.hold_fd, "short", (struct sv){ f.data, f.len / 512 * 512 });
+	put_file(b.dir.hold_fd, "cut", (struct sv){ f.data, f.len - 1 });
+	put_file(b.dir.hold_fd, "cut head", (struct sv){ f.data, 40 });
 	put_file(b.dir.hold_fd, "empty", SV(""));
+	put_file(b.dir.hold_fd, "few zeros", (struct sv){ zeros, 40 });
+	put_file(b.dir.hold_fd, "nul", SV("\0eturn-Path: <>\n"));
 	put_file(b.dir.hold_fd, "zeros", (struct sv){ zeros, sizeof(zeros) });
 	f.data[f.len - 2] ^= 4;
 	put_file(b.dir.hold_fd, "flipped", buf_sv(&f));
@@ -75,13 +93,42 @@ static void whole_torn_and_corrupt_files_are_told_apart(void)
 	static const struct {
 		const char *name;
 		enum io_answer want;
-	} t[] = { { "whole", IO_OK }, { "short", IO_TORN }, { "head", IO_TORN }, { "start", IO_TORN }, { "empty", IO_TORN },
-		{ "zeros", IO_TORN }, { "flipped", IO_CORRUPT }, { "foreign", IO_CORRUPT }, { "fifo", IO_CORRUPT } };
+	} t[] = { { "whole", IO_OK }, { "head", IO_TORN }, { "short", IO_TORN }, { "cut", IO_CORRUPT }, { "cut head", IO_CORRUPT },
+		{ "empty", IO_TORN }, { "few zeros", IO_TORN }, { "nul", IO_CORRUPT }, { "zeros", IO_TORN },
+		{ "flipped", IO_CORRUPT }, { "foreign", IO_CORRUPT }, { "fifo", IO_CORRUPT } };
 	for (size_t i = 0; i < COUNT(t); i++)
 		submit(&b, &job[i], IO_VERIFY, t[i].name);
 	bench_turn(&b, all_done);
 	for (size_t i = 0; i < COUNT(t); i++)
 		CU_ASSERT(outcomes[i].done && outcomes[i].answer == t[i].want);
+	buf_free(&f);
+	bench_free(&b);
+}
+
+/* The envelope, and the length in it, are what a damaged disk must not talk us out of. */
+static void a_flipped_bit_of_the_envelope_is_never_taken_for_a_torn_write(void)
+{
+	struct bench b;
+	struct buf f = BUF_INIT(0);
+	struct spool_envelope env;
+	static struct io_job job[COUNT(outcomes)];
+	char name[20];
+	bench_init(&b);
+	n_outcomes = 0;
+	spool_sample_make(&two, &f, NULL);
+	CU_ASSERT_TRUE_FATAL(spool_envelope_parse(buf_sv(&f), &env, NULL));
+	size_t end = MIN((size_t)env.crc_at + 20, COUNT(outcomes));
+	for (size_t i = 0; i < end; i++) {
+		f.data[i] ^= (char)(1 << i % 7);
+		snprintf(name, sizeof(name), "%zu", i);
+		put_file(b.dir.hold_fd, name, buf_sv(&f));
+		submit(&b, &job[i], IO_VERIFY, name);
+		f.data[i] ^= (char)(1 << i % 7);
+	}
+	bench_turn(&b, all_done);
+	for (size_t i = 0; i < end; i++)
+		CU_ASSERT(outcomes[i].done && outcomes[i].answer != IO_TORN && outcomes[i].answer != IO_TEMP);
+	spool_envelope_free(&env);
 	buf_free(&f);
 	bench_free(&b);
 }
@@ -118,7 +165,7 @@ static void a_mark_changes_one_byte_and_the_file_stays_whole(void)
 static void more_jobs_than_helpers_are_all_done(void)
 {
 	struct bench b;
-	struct io_job job[COUNT(outcomes)] = { 0 };
+	struct io_job job[40] = { 0 };
 	bench_init(&b);
 	n_outcomes = 0;
 	for (size_t i = 0; i < COUNT(job); i++)
@@ -172,6 +219,7 @@ static void a_helper_that_dies_fails_its_jobs_and_is_replaced(void)
 void suite_queue_io(void)
 {
 	static const struct unit_case cases[] = { UNIT(whole_torn_and_corrupt_files_are_told_apart),
+		UNIT(a_flipped_bit_of_the_envelope_is_never_taken_for_a_torn_write),
 		UNIT(a_mark_changes_one_byte_and_the_file_stays_whole), UNIT(more_jobs_than_helpers_are_all_done),
 		UNIT(a_helper_that_dies_fails_its_jobs_and_is_replaced), UNIT_END };
 	unit_suite("queue_io", cases);

@@ -27,6 +27,19 @@ static void put_sample(struct bench *b, int dir, const char *id, const char *nam
 	buf_free(&f);
 }
 
+/* As a write that was cut off after the first `n` bytes leaves it. */
+static void put_torn(struct bench *b, int dir, const char *id, size_t n)
+{
+	static char text[2000];
+	struct spool_sample s = { .id = id, .sender = "al@x.example", .rcpts = { "b@y.example" }, .body = text };
+	struct buf f = BUF_INIT(0);
+	(void)b;
+	memset(text, 'x', sizeof(text) - 1);
+	spool_sample_make(&s, &f, NULL);
+	put_file(dir, id, (struct sv){ f.data, n });
+	buf_free(&f);
+}
+
 static bool settled(struct bench *b) { return !recover_busy(&b->q) && look_len(&b->q) == 0 && b->q.checking == 0; }
 
 static bool scanned(struct bench *b) { return !recover_busy(&b->q) && io_busy(b->q.io) == 0; }
@@ -73,13 +86,26 @@ static void torn_and_empty_files_are_removed(void)
 {
 	struct bench b;
 	bench_init(&b);
-	put_sample(&b, b.dir.new_fd[0], ID_A, ID_A, 1);
-	put_sample(&b, b.dir.new_fd[0], ID_B, ID_B, 100);
+	static const char zeros[8000];
+	put_torn(&b, b.dir.new_fd[0], ID_A, 512);
+	put_file(b.dir.new_fd[0], ID_B, (struct sv){ zeros, sizeof(zeros) });
 	put_file(b.dir.new_fd[0], ID_C, SV(""));
 	recover(&b, settled);
 	CU_ASSERT_EQUAL(count(b.dir.new_fd[0]), 0);
 	CU_ASSERT_EQUAL(count(b.dir.corrupt_fd), 0);
 	CU_ASSERT_EQUAL(index_len(b.q.index), 0);
+	bench_free(&b);
+}
+
+static void a_file_that_may_have_been_whole_is_kept_in_corrupt(void)
+{
+	struct bench b;
+	bench_init(&b);
+	put_sample(&b, b.dir.new_fd[0], ID_A, ID_A, 1);
+	put_sample(&b, b.dir.new_fd[0], ID_B, ID_B, 100);
+	recover(&b, settled);
+	CU_ASSERT_EQUAL(count(b.dir.new_fd[0]), 0);
+	CU_ASSERT(has_file(b.dir.corrupt_fd, ID_A) && has_file(b.dir.corrupt_fd, ID_B));
 	bench_free(&b);
 }
 
@@ -296,11 +322,12 @@ static void an_act_on_a_locked_file_waits_for_the_lock(void)
 void suite_queue_recover(void)
 {
 	static const struct unit_case cases[] = { UNIT(a_complete_file_without_its_note_is_adopted),
-		UNIT(torn_and_empty_files_are_removed), UNIT(a_file_that_is_still_being_written_is_left_alone),
-		UNIT(names_in_cur_and_hold_are_the_index), UNIT(foreign_things_go_to_corrupt_and_block_nothing),
-		UNIT(parts_in_tmp_are_removed_and_foreign_files_kept), UNIT(a_damaged_file_in_cur_is_found_when_it_is_due),
-		UNIT(an_id_in_two_places_is_one_message), UNIT(a_note_for_what_the_scan_has_adopted_changes_nothing),
-		UNIT(many_files_that_others_write_do_not_stop_the_scan), UNIT(a_time_far_in_the_future_does_not_keep_a_message),
-		UNIT(acts_move_the_file_with_the_entry), UNIT(an_act_on_a_locked_file_waits_for_the_lock), UNIT_END };
+		UNIT(torn_and_empty_files_are_removed), UNIT(a_file_that_may_have_been_whole_is_kept_in_corrupt),
+		UNIT(a_file_that_is_still_being_written_is_left_alone), UNIT(names_in_cur_and_hold_are_the_index),
+		UNIT(foreign_things_go_to_corrupt_and_block_nothing), UNIT(parts_in_tmp_are_removed_and_foreign_files_kept),
+		UNIT(a_damaged_file_in_cur_is_found_when_it_is_due), UNIT(an_id_in_two_places_is_one_message),
+		UNIT(a_note_for_what_the_scan_has_adopted_changes_nothing), UNIT(many_files_that_others_write_do_not_stop_the_scan),
+		UNIT(a_time_far_in_the_future_does_not_keep_a_message), UNIT(acts_move_the_file_with_the_entry),
+		UNIT(an_act_on_a_locked_file_waits_for_the_lock), UNIT_END };
 	unit_suite("queue_recover", cases);
 }
