@@ -168,6 +168,14 @@ static bool world_check(void *env, struct spam_req *req, struct sv body, struct 
 	return true;
 }
 
+/* No table has anything. */
+static enum map_result world_table(void *env, const char *spec, struct sv key, struct buf *ret_value, struct err *e)
+{
+	(void)env, (void)spec, (void)key, (void)e;
+	buf_reset(ret_value);
+	return MAP_NONE;
+}
+
 static uint64_t world_now(void *env)
 {
 	(void)env;
@@ -175,7 +183,7 @@ static uint64_t world_now(void *env)
 }
 
 static const struct session_ops world_ops = { world_resolve, world_lend, world_lent, world_stream, world_commit, world_abandon,
-	world_check, world_now };
+	world_check, world_table, world_now };
 
 /* --- life --- */
 static int world_nowhere(void *arg)
