@@ -239,7 +239,6 @@ static void make_request(const struct qmgr *q, struct rcpt *r, struct deliver_re
 	struct msg *m = r->msg;
 	const struct entry *en = index_at(q->index, m->slot);
 	memcpy(req->id, m->id.text, sizeof(m->id.text));
-	req->number = r->number;
 	set_text(req->sender, sizeof(req->sender), m->sender);
 	set_text(req->rcpt, sizeof(req->rcpt), r->addr);
 	set_text(req->orig, sizeof(req->orig), r->orig);
@@ -255,7 +254,7 @@ static void make_request(const struct qmgr *q, struct rcpt *r, struct deliver_re
 void deliver_send(struct qmgr *q, unsigned slot, struct rcpt *r)
 {
 	struct slot *s = &q->deliver->slot[slot];
-	struct deliver_req req;
+	struct deliver_req req = { .number = r->number };
 	struct err e;
 	make_request(q, r, &req);
 	if (s->n_sent == 0)
