@@ -247,6 +247,9 @@ static void make_request(const struct qmgr *q, struct rcpt *r, struct deliver_re
 	req->plain = m->plain && may_rename(q) && no_writer_left(m);
 	req->in_cur = en->where == IN_CUR;
 	index_name(q->index, m->slot, req->name);
+	req->notify = r->notify;
+	set_text(req->orcpt, sizeof(req->orcpt), r->orcpt);
+	set_text(req->postern, sizeof(req->postern), m->postern);
 	req->tries = MAX(en->tries, (en->flags & ENTRY_LOOK) != 0 ? 1u : 0u);
 	req->file = m->fd;
 }

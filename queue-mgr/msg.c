@@ -21,28 +21,38 @@ static uint32_t dest_key(const struct spool_rcpt *r, const char *text)
 /* How much memory the texts take. maddr_text() is at most its two parts with every byte of the local part escaped. */
 static size_t text_room(const struct spool_envelope *env)
 {
-	size_t n = env->sender.local_len * 2 + strlen(env->sender.domain) + 4;
+	size_t n = env->sender.local_len * 2 + strlen(env->sender.domain) + 4 + 2 * strlen(env->postern) + 2;
 	for (size_t i = 0; i < env->n_rcpt; i++) {
 		const struct spool_rcpt *r = &env->rcpt[i];
-		n += (r->addr.local_len + r->orig.local_len) * 2 + strlen(r->addr.domain) + strlen(r->orig.domain) + 8;
+		n += (r->addr.local_len + r->orig.local_len) * 2 + strlen(r->addr.domain) + strlen(r->orig.domain) + 8 +
+		     (r->orcpt != NULL ? strlen(r->orcpt) + 1 : 0);
 	}
 	return n;
 }
 
-static const char *put_text(char **at, const struct maddr *a)
+static const char *put_text(char **at, const char *text)
 {
-	char text[MADDR_TEXT_MAX + 1];
-	size_t n = strlen(maddr_text(a, text)) + 1;
+	if (text[0] == '\0')
+		return "";
+	size_t n = strlen(text) + 1;
 	char *dst = memcpy(*at, text, n);
 	*at += n;
 	return dst;
 }
 
+static const char *put_address(char **at, const struct maddr *a)
+{
+	char text[MADDR_TEXT_MAX + 1];
+	return put_text(at, maddr_text(a, text));
+}
+
 static void put_rcpt(struct msg *m, struct rcpt *r, const struct spool_rcpt *from, char **at)
 {
 	r->msg = m;
-	r->addr = put_text(at, &from->addr);
-	r->orig = from->orig.null ? "" : put_text(at, &from->orig);
+	r->addr = put_address(at, &from->addr);
+	r->orig = from->orig.null ? "" : put_address(at, &from->orig);
+	r->orcpt = from->orcpt != NULL ? put_text(at, from->orcpt) : "";
+	r->notify = from->notify;
 	r->status_at = from->status_at;
 	r->number = from->number;
 	r->cls = from->cls;
@@ -52,7 +62,20 @@ static void put_rcpt(struct msg *m, struct rcpt *r, const struct spool_rcpt *fro
 	r->unit.dest = dest_key(from, r->addr);
 }
 
-static struct msg *build(const struct spool_envelope *env, int fd)
+/* A decoded ENVID is shorter than its xtext in the line. */
+static void put_asks(struct msg *m, const struct spool_options *o, char **at)
+{
+	m->asks = (struct msg_asks){ .hold_until = o->hold_until,
+		.deliver_by = o->deliver_by,
+		.envid = put_text(at, o->envid),
+		.ret = (uint8_t)o->ret,
+		.priority = (int8_t)o->priority,
+		.by_return = o->by_mode == 'R',
+		.by_trace = o->by_trace,
+		.smtputf8 = o->smtputf8 };
+}
+
+static struct msg *build(const struct spool_envelope *env, const struct spool_options *o, int fd)
 {
 	size_t fixed = sizeof(struct msg) + env->n_rcpt * sizeof(struct rcpt);
 	struct msg *m = mem_new(fixed + text_room(env));
@@ -60,7 +83,9 @@ static struct msg *build(const struct spool_envelope *env, int fd)
 	m->id = env->id;
 	m->slot = INDEX_NONE;
 	m->fd = fd;
-	m->sender = env->sender.null ? "" : put_text(&at, &env->sender);
+	m->sender = env->sender.null ? "" : put_address(&at, &env->sender);
+	m->postern = put_text(&at, env->postern);
+	put_asks(m, o, &at);
 	m->sender_key = hash_key(sv_of(m->sender));
 	m->trust = env->trust;
 	m->plain = env->plain;
@@ -76,6 +101,7 @@ static struct msg *build(const struct spool_envelope *env, int fd)
 struct msg *msg_read(int fd, const struct spool_id *id, uint64_t file_size, struct err *e)
 {
 	struct spool_envelope env;
+	struct spool_options o;
 	struct msg *m = NULL;
 	if (!spool_envelope_read(fd, &env, e))
 		return NULL;
@@ -83,8 +109,8 @@ struct msg *msg_read(int fd, const struct spool_id *id, uint64_t file_size, stru
 		err_set(e, ERR_PERM, "torn: %llu of %llu bytes", (unsigned long long)file_size, (unsigned long long)env.size);
 	else if (strcmp(env.id.text, id->text) != 0)
 		err_set(e, ERR_PERM, "it holds message %s", env.id.text);
-	else
-		m = build(&env, fd);
+	else if (spool_options_parse(sv_of(env.postern), &o, e))
+		m = build(&env, &o, fd);
 	spool_envelope_free(&env);
 	return m;
 }
@@ -120,6 +146,11 @@ unsigned msg_open_rcpts(const struct msg *m)
 	for (size_t i = 0; i < m->n_rcpt; i++)
 		n += m->rcpt[i].status == SPOOL_TODO;
 	return n;
+}
+
+bool rcpt_owed(const struct rcpt *r)
+{
+	return r->status == SPOOL_OWED_DELIVERED || r->status == SPOOL_OWED_RELAYED || r->status == SPOOL_OWED_EXPANDED;
 }
 
 void rcpt_result(struct rcpt *r, enum rcpt_state state, const char *dsn, const char *text, const char *where)

@@ -18,13 +18,26 @@ struct rcpt {
 	struct unit unit;
 	struct msg *msg;
 	const char *addr, *orig; /* orig "": the same */
+	const char *orcpt;       /* ORCPT as given, "" none */
 	uint64_t status_at;      /* offset of the status byte; 0: none */
 	uint32_t number;
+	uint32_t tried; /* Unix time of the last attempt; 0: none by this queue-mgr */
 	uint8_t cls, state;
-	char status; /* enum spool_status; on disk unless `dirty` */
+	uint8_t notify; /* SPOOL_NOTIFY_*; 0: not given */
+	char status;    /* enum spool_status; on disk unless `dirty` */
 	bool dirty;
 	char dsn[12];
 	char *text, *where; /* of the last failure; malloc'd, may be NULL */
+};
+
+/* Of the X-Postern line, what queue-mgr acts on itself. */
+struct msg_asks {
+	uint64_t hold_until, deliver_by; /* Unix time; 0: none */
+	const char *envid;               /* "" none */
+	uint8_t ret;                     /* SPOOL_RET_* */
+	int8_t priority;
+	bool by_return, by_trace;
+	bool smtputf8;
 };
 
 enum act { ACT_NONE, ACT_HOLD, ACT_DELETE, ACT_REQUEUE };
@@ -33,7 +46,9 @@ struct msg {
 	struct spool_id id;
 	uint32_t slot; /* its entry */
 	int fd;
-	const char *sender; /* "" is the null sender */
+	const char *sender;  /* "" is the null sender */
+	const char *postern; /* the X-Postern line's content, "" none */
+	struct msg_asks asks;
 	uint32_t sender_key;
 	char trust; /* enum spool_trust */
 	bool plain;
@@ -62,6 +77,7 @@ void msg_free(struct msg *m);                 /* closes fd: the lock is free */
 uint32_t msg_dest(const struct msg *m);       /* of its open recipients: their one destination, or 0 */
 unsigned msg_open_rcpts(const struct msg *m); /* with status `.` */
 void rcpt_result(struct rcpt *r, enum rcpt_state state, const char *dsn, const char *text, const char *where);
-uint32_t hash_key(struct sv s); /* for names and keys: never 0 */
+bool rcpt_owed(const struct rcpt *r); /* done, but its sender is to be told */
+uint32_t hash_key(struct sv s);       /* for names and keys: never 0 */
 
 #endif

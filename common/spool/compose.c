@@ -39,6 +39,9 @@ static bool check(const struct spool_compose *c, struct err *e)
 	for (size_t i = 0; i < c->n_rcpt; i++)
 		if (c->rcpt[i].orcpt && !orcpt_ok(sv_of(c->rcpt[i].orcpt)))
 			return err_set(e, ERR_PERM, "recipient %zu of a queue file has an odd ORCPT", i);
+	for (size_t i = 0; i < c->n_rcpt; i++)
+		if (c->rcpt[i].status != 0 && strchr(SPOOL_STATUSES, c->rcpt[i].status) == NULL)
+			return err_set(e, ERR_PERM, "recipient %zu of a queue file has an odd status", i);
 	if (!line_ok(c->received) || !line_ok(c->for_text) || !line_ok(c->postern) || sv_find(c->received, SV(FORM_ID)) >= 0)
 		return err_set(e, ERR_PERM, "text for a header line of a queue file holds a line end or control byte");
 	if (c->postern.n >= sizeof(((struct spool_envelope *)0)->postern))
@@ -54,8 +57,8 @@ static bool spool_rcpt_asks(const struct spool_rcpt *r) { return r->notify != 0 
 static void put_rcpt(const struct spool_rcpt *r, size_t number, struct buf *out)
 {
 	char text[MADDR_TEXT_MAX + 1];
-	buf_putf(out, FORM_TO "%c %s %zu %s", SPOOL_TODO, r->cls == CLASS_LOCAL ? "local" : "remote", number,
-		maddr_text(&r->addr, text));
+	buf_putf(out, FORM_TO "%c %s %zu %s", r->status != 0 ? r->status : SPOOL_TODO, r->cls == CLASS_LOCAL ? "local" : "remote",
+		number, maddr_text(&r->addr, text));
 	if (!r->orig.null)
 		buf_putf(out, " %s", maddr_text(&r->orig, text));
 	else if (spool_rcpt_asks(r))

@@ -111,7 +111,7 @@ static bool on_to(struct reading *r, struct sv value, struct err *e)
 	r->other = true;
 	if (!word(&value, &status) || !word(&value, &cls) || !word(&value, &number))
 		return bad(e, "Postern-To");
-	if (status.n != 1 || memchr(".+-s", status.p[0], 4) == NULL)
+	if (status.n != 1 || memchr(SPOOL_STATUSES, status.p[0], sizeof(SPOOL_STATUSES) - 1) == NULL)
 		return bad(e, "status of a recipient");
 	rcpt->status = status.p[0];
 	if (!sv_eqs(cls, "local") && !sv_eqs(cls, "remote"))

@@ -37,14 +37,25 @@ bool spool_name_parse(struct sv text, struct spool_name *ret) MUST_CHECK;
 const char *spool_name_text(const struct spool_name *n, char dst[SPOOL_NAME_MAX]);
 
 /* --- envelope ------------------------------------------------------------------------------------------------------------- */
-enum spool_status { SPOOL_TODO = '.', SPOOL_DONE = '+', SPOOL_FAILED = '-', SPOOL_SPLIT = 's' };
+enum spool_status {
+	SPOOL_TODO = '.',
+	SPOOL_DONE = '+',
+	SPOOL_FAILED = '-',
+	SPOOL_SPLIT = 's',
+	/* Done, and its sender is still to be told of it (RFC 3461, NOTIFY=SUCCESS); then SPOOL_DONE. EXPANDED is the line of an
+	 * address that led to several others, which have lines of their own: composed so, never delivered. */
+	SPOOL_OWED_DELIVERED = 'd',
+	SPOOL_OWED_RELAYED = 'r',
+	SPOOL_OWED_EXPANDED = 'e',
+};
+#define SPOOL_STATUSES ".+-sdre"
 enum spool_trust { SPOOL_LOCAL = 'l', SPOOL_AUTHENTICATED = 'a', SPOOL_PASSED = 'p', SPOOL_STRANGER = 's' };
 
 struct spool_rcpt {
 	struct maddr addr; /* final */
 	struct maddr orig; /* orig.null: the same */
 	uint8_t cls;       /* enum rcpt_class */
-	char status;       /* enum spool_status */
+	char status;       /* enum spool_status; composing: 0 is SPOOL_TODO */
 	uint32_t number;
 	uint64_t status_at; /* file offset of the status byte; 0 in a plain file */
 	uint8_t notify;     /* SPOOL_NOTIFY_*; 0: NOTIFY was not given (RFC 3461 4.1: FAILURE, and DELAY as we like) */

@@ -17,6 +17,21 @@ static void check_address(const struct maddr *a)
 	BUG_IF(!a->null && (!maddr_parse(sv_of(text), MADDR_NO_DOMAIN_OK | MADDR_UTF8_OK, &again, NULL) || !maddr_same(a, &again)));
 }
 
+/* What is read of the options is written so that it reads the same. */
+static void check_options(const struct spool_envelope *env)
+{
+	struct spool_options o, again;
+	struct buf text = BUF_INIT(SPOOL_OPTIONS_MAX + 1000);
+	if (spool_options_parse(sv_of(env->postern), &o, NULL)) {
+		spool_options_put(&o, &text);
+		BUG_IF(!buf_ok(&text) || !spool_options_parse(buf_sv(&text), &again, NULL));
+		BUG_IF(o.body != again.body || o.ret != again.ret || strcmp(o.envid, again.envid) != 0);
+		BUG_IF(strcmp(o.auth, again.auth) != 0 || o.hold_until != again.hold_until || o.priority != again.priority);
+		BUG_IF(o.deliver_by != again.deliver_by || o.by_trace != again.by_trace || o.smtputf8 != again.smtputf8);
+	}
+	buf_free(&text);
+}
+
 static void check(const struct spool_envelope *env, struct sv file)
 {
 	BUG_IF(env->n_rcpt == 0 || env->received_at >= file.n || env->crc_at + 8 > file.n || env->crc_at < env->received_at);
@@ -29,7 +44,9 @@ static void check(const struct spool_envelope *env, struct sv file)
 		BUG_IF(r->status_at != 0 && file.p[r->status_at] != r->status);
 		check_address(&r->addr);
 		check_address(&r->orig);
+		BUG_IF(r->notify > 15 || (r->orcpt != NULL && (strlen(r->orcpt) > SPOOL_ORCPT_MAX || sv_has_ctl(sv_of(r->orcpt)))));
 	}
+	check_options(env);
 }
 
 static bool parses(struct sv head, enum err_kind *ret_kind)

@@ -40,6 +40,9 @@ void spool_sample_make(const struct spool_sample *s, struct buf *out, struct spo
 		rcpt[c.n_rcpt] =
 			(struct spool_rcpt){ .addr = address(s->rcpts[c.n_rcpt]), .cls = s->cls != 0 ? s->cls : CLASS_LOCAL };
 		rcpt[c.n_rcpt].orig.null = true;
+		rcpt[c.n_rcpt].notify = s->notify[c.n_rcpt];
+		rcpt[c.n_rcpt].orcpt = s->orcpt[c.n_rcpt] != NULL ? mem_dup(sv_of(s->orcpt[c.n_rcpt])) : NULL;
+		rcpt[c.n_rcpt].status = s->status[c.n_rcpt];
 	}
 	if (s->orig != NULL)
 		rcpt[0].orig = address(s->orig);
@@ -48,6 +51,8 @@ void spool_sample_make(const struct spool_sample *s, struct buf *out, struct spo
 	spool_seal(out, &marks, crc32c(0, body.p, body.n), body.n);
 	buf_putsv(out, body);
 	BUG_IF(!buf_ok(out));
+	for (size_t i = 0; i < c.n_rcpt; i++)
+		free(rcpt[i].orcpt);
 	if (ret_marks != NULL)
 		*ret_marks = marks;
 }

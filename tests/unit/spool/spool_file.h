@@ -10,6 +10,9 @@ struct spool_sample {
 	const char *rcpts[8]; /* final addresses; one local and nothing else is the plain form */
 	const char *orig;     /* of the first; NULL: the same */
 	uint8_t cls;          /* of all; 0: local */
+	uint8_t notify[8];    /* of each: SPOOL_NOTIFY_* */
+	const char *orcpt[8];
+	char status[8]; /* 0: to do */
 	const char *postern;
 	char trust; /* 0: stranger */
 	const char *body;
