@@ -95,13 +95,15 @@ static bool surplus(const struct svc_ctx *ctx, const struct svc_pool *pool)
 	return !is_reserved(ctx) && n.workers > pool->min && n.idle > pool->spare;
 }
 
-/* A listener may have been the first of the two to be reported. */
 static bool door_closed(const struct svc_ctx *ctx)
 {
 	struct pollfd p = { .fd = ctx->door };
 	return poll(&p, 1, 0) == 1;
 }
 
+/* A worker that was woken for a client takes it, though the door was closed meanwhile: the kernel woke nobody else, and the client
+ * would wait in the backlog until another comes. (What woke it is the first that epoll_wait reports, and whoever has been woken is
+ * out of the queue of those who may be, so one look is enough.) */
 static void serve_all(struct svc_ctx *ctx, const struct svc_pool *pool, int ask, int ep)
 {
 	for (uint64_t used = 0; used < pool->uses;) {
@@ -111,9 +113,11 @@ static void serve_all(struct svc_ctx *ctx, const struct svc_pool *pool, int ask,
 				return;
 			continue;
 		}
-		if (which == DOOR || door_closed(ctx))
+		if (which == DOOR)
 			return;
 		used += serve_one(ctx, pool, ask, &ctx->listeners[which]);
+		if (door_closed(ctx))
+			return;
 	}
 }
 

@@ -6,6 +6,7 @@
 #include "tests/unit/unit.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -212,6 +213,44 @@ static void a_retired_pool_takes_no_clients_and_lets_its_own_finish(void)
 	stage_end(&s);
 }
 
+/* The process gets our processor only while we sleep. */
+static void run_after_us(pid_t pid)
+{
+	struct sched_param none = { 0 };
+	cpu_set_t here;
+	CPU_ZERO(&here);
+	CPU_SET((unsigned)sched_getcpu(), &here);
+	CU_ASSERT_EQUAL(sched_setaffinity(0, sizeof(here), &here), 0);
+	CU_ASSERT_EQUAL(sched_setaffinity(pid, sizeof(here), &here), 0);
+	CU_ASSERT_EQUAL(sched_setscheduler(pid, SCHED_IDLE, &none), 0);
+}
+
+/* The kernel wakes one worker for one client. When it finds the door closed as well, nobody else knows of that client. */
+static void a_client_for_whom_a_worker_was_woken_is_served_though_the_pool_retires_meanwhile(void)
+{
+	struct leader_load load;
+	struct stage s;
+	struct err e;
+	cpu_set_t before;
+	int status = -1;
+	CU_ASSERT_EQUAL(sched_getaffinity(0, sizeof(before), &before), 0);
+	begin(&s, CONF SIZES(1, 1, 1, 100));
+	pid_t worker = (pid_t)ask(&s, 'p');
+	CU_ASSERT_TRUE(load_becomes(&s, 1, 0));
+	usleep(10000); /* until it waits again */
+	run_after_us(worker);
+	int client = say(&s, 'p');
+	stage_order(&s, ORDER_RETIRE);
+	stage_order(&s, ORDER_LOAD);
+	while (!ipc_recv_msg(s.chan, &leader_load_desc, &load, 0, &e) && e.kind == ERR_TEMP)
+		continue; /* awake */
+	CU_ASSERT_EQUAL(sched_setaffinity(0, sizeof(before), &before), 0);
+	CU_ASSERT_EQUAL(answer(client), (uint64_t)worker);
+	CU_ASSERT_TRUE(stage_ended(&s, WAIT_MS, &status));
+	fd_close(&client);
+	stage_end(&s);
+}
+
 static void a_session_that_outlasts_a_retirement_is_told(void)
 {
 	struct stage s;
@@ -288,6 +327,7 @@ void suite_svc_pool(void)
 		UNIT(marks_count_clients_and_end_with_their_worker),
 		UNIT(a_drain_lets_the_client_in_hand_finish),
 		UNIT(a_retired_pool_takes_no_clients_and_lets_its_own_finish),
+		UNIT(a_client_for_whom_a_worker_was_woken_is_served_though_the_pool_retires_meanwhile),
 		UNIT(a_session_that_outlasts_a_retirement_is_told),
 		UNIT(the_end_of_master_is_the_end_of_all),
 		UNIT(workers_end_when_their_leader_is_killed),
