@@ -115,10 +115,13 @@ static bool ask(struct agent *a, const char *address, struct resolve_box *ret, s
 	struct resolve_box_req req = { 0 };
 	if (!sv_copy(sv_of(address), req.address, sizeof req.address))
 		return err_set(e, ERR_PERM, "address too long");
-	bool kept = a->resolve_fd >= 0;
-	if (ask_once(a, &req, ret, e))
-		return true;
-	return kept && e->kind == ERR_PEER && ask_once(a, &req, ret, e); /* resolve was started anew since the last delivery */
+	for (int try = 0; try < RESOLVE_TRIES; try++) {
+		if (ask_once(a, &req, ret, e))
+			return true;
+		if (e->kind != ERR_PEER)
+			break;
+	}
+	return false;
 }
 
 static void keep(struct agent *a, const char *address, struct box *box)

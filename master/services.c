@@ -10,12 +10,19 @@
 #define RAN_WELL_MS 10000 /* a daemon that lived so long is started again at once */
 #define GRACE_MS 5000     /* to drain after its turn came late, and from SIGTERM to SIGKILL */
 
-/* Sessions in DATA need all the others; the log hears of everyone's end. */
+/* Sessions in DATA need all the others; deliveries that are under way ask resolve; the log hears of everyone's end. */
+enum { PHASE_SMTPD, PHASE_OTHERS, PHASE_RESOLVE, PHASE_LOGD };
+
 static unsigned phase(const struct leader *l)
 {
-	if (strcmp(l->service->entry->name, "smtpd") == 0)
-		return 1;
-	return strcmp(l->service->entry->name, "logd") == 0 ? 3 : 2;
+	static const struct {
+		const char *name;
+		unsigned phase;
+	} own[] = { { "smtpd", PHASE_SMTPD }, { "resolve", PHASE_RESOLVE }, { "logd", PHASE_LOGD } };
+	for (size_t i = 0; i < COUNT(own); i++)
+		if (strcmp(l->service->entry->name, own[i].name) == 0)
+			return own[i].phase;
+	return PHASE_OTHERS;
 }
 
 static uint64_t restart_delay_max_ms(const struct master *m) { return m->cfg->master.restart_delay_max * 1000; }
@@ -205,7 +212,7 @@ void leaders_step(struct master *m)
 			now = MIN(now, phase(l));
 	for (struct leader *l = m->leaders; l; l = l->next)
 		if (l->state == LEADER_RETIRED && phase(l) == now) {
-			if (m->stopping && now == 3) /* the last words that the log can take */
+			if (m->stopping && now == PHASE_LOGD) /* the last words that the log can take */
 				LOG_INFO("stopped");
 			drain(l);
 		}

@@ -62,7 +62,7 @@ static bool read_answers(struct resolver *r, uint64_t deadline, struct vec *fina
 	return true;
 }
 
-static bool ask_once(struct resolver *r, const struct resolve_req *q, struct vec *finals, struct err *e)
+static bool try_ask(struct resolver *r, const struct resolve_req *q, struct vec *finals, struct err *e)
 {
 	uint64_t deadline = clock_mono_ms() + r->wait_ms;
 	vec_reset(finals);
@@ -74,7 +74,17 @@ static bool ask_once(struct resolver *r, const struct resolve_req *q, struct vec
 	return false;
 }
 
-/* A kept link may have ended since the last question, because `resolve` was restarted: one more try is on a new one. */
+static bool ask(struct resolver *r, const struct resolve_req *q, struct vec *finals, struct err *e)
+{
+	for (int try = 0; try < RESOLVE_TRIES; try++) {
+		if (try_ask(r, q, finals, e))
+			return true;
+		if (e->kind != ERR_PEER)
+			break;
+	}
+	return false;
+}
+
 bool resolver_ask(struct resolver *r, const char *address, bool local_client, struct vec *finals, struct err *e)
 {
 	struct resolve_req q = { .local_client = local_client };
@@ -83,7 +93,7 @@ bool resolver_ask(struct resolver *r, const char *address, bool local_client, st
 	BUG_IF(!buf_ok(&key) || !sv_copy(sv_of(address), q.address, sizeof q.address));
 	bool ok = recall(r, buf_sv(&key), finals);
 	if (!ok) {
-		ok = ask_once(r, &q, finals, e) || (e->kind == ERR_PEER && ask_once(r, &q, finals, e));
+		ok = ask(r, &q, finals, e);
 		if (ok)
 			remember(r, buf_sv(&key), finals);
 	}
@@ -116,7 +126,7 @@ bool resolver_user(struct resolver *r, uint64_t uid, char *ret_user, size_t size
 {
 	struct resolve_uid_req q = { .uid = uid };
 	struct resolve_uid a;
-	for (int try = 0; try < 2; try++) {
+	for (int try = 0; try < RESOLVE_TRIES; try++) {
 		if (!link_open(&r->link, r->wait_ms, e))
 			return false;
 		if (ipc_call(r->link.fd, &resolve_uid_req_desc, &q, &resolve_uid_desc, &a, r->wait_ms, e))

@@ -6,6 +6,9 @@
 #include "ipc/ipc.h"
 
 #define ADDRESS_MAX 320 /* 64 + @ + 255 (RFC 5321 4.5.3.1), as in mail/maddr.h */
+/* A question whose channel ended is asked again on a new one. At a reload both generations accept: a kept channel may end, and a
+ * new one may still have reached a predecessor that ends, too. */
+#define RESOLVE_TRIES 4
 
 enum rcpt_class { CLASS_LOCAL = 1, CLASS_REMOTE = 2 };
 enum resolve_status {

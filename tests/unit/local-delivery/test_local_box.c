@@ -121,6 +121,7 @@ static void an_answer_that_would_lead_elsewhere_is_not_followed(void)
 /* --- asking: resolve is the other end of a socket pair, its answers are sent before they are asked for */
 struct fake {
 	int fd, connects;
+	int ending; /* so many channels end unanswered */
 };
 
 static bool connect_fake(void *arg, const char *endpoint, uint64_t wait_ms, int *ret_fd, struct err *e)
@@ -133,8 +134,16 @@ static bool connect_fake(void *arg, const char *endpoint, uint64_t wait_ms, int 
 		return err_set(e, ERR_TEMP, "away");
 	fd_close(&f->fd);
 	CU_ASSERT_FATAL(sock_pair(SOCK_SEQPACKET, pair, e));
+	if (f->connects <= f->ending) {
+		f->fd = dup(pair[0]);
+		shutdown(pair[0], SHUT_RDWR);
+		fd_close(&pair[0]);
+		*ret_fd = pair[1];
+		return true;
+	}
 	f->fd = pair[0];
-	struct resolve_box a = answer_of(f->connects == 1 ? RESOLVE_OK : RESOLVE_UNKNOWN, BOX_VIRTUAL, mine(), "/mail", "al");
+	struct resolve_box a =
+		answer_of(f->connects == f->ending + 1 ? RESOLVE_OK : RESOLVE_UNKNOWN, BOX_VIRTUAL, mine(), "/mail", "al");
 	CU_ASSERT(ipc_send(f->fd, &resolve_box_desc, &a, 1000, e));
 	*ret_fd = pair[1];
 	return true;
@@ -171,6 +180,30 @@ static void good_answers_are_remembered_and_no_others(void)
 	free(cfg);
 }
 
+/* As at a reload: the first channel leads to a resolve that is about to end. */
+static void a_question_whose_channel_ends_is_asked_on_a_new_one(void)
+{
+	static const struct {
+		int ending;
+		bool found;
+	} t[] = { { 1, true }, { RESOLVE_TRIES - 1, true }, { RESOLVE_TRIES, false } };
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct fake f = { .fd = -1, .ending = t[i].ending };
+		struct cfg *cfg = cfg_of("/mail");
+		struct agent a;
+		const struct box *box = NULL;
+		struct deliver_res res = { 0 };
+		agent_init(&a, cfg);
+		a.connect = connect_fake;
+		a.arg = &f;
+		CU_ASSERT_EQUAL(agent_find_box(&a, "al@b.example", &box, &res), t[i].found);
+		CU_ASSERT_EQUAL(f.connects, MIN(t[i].ending + 1, RESOLVE_TRIES));
+		agent_free(&a);
+		fd_close(&f.fd);
+		free(cfg);
+	}
+}
+
 static void without_resolve_mail_waits(void)
 {
 	struct fake f = { .fd = -1, .connects = 1 };
@@ -195,6 +228,7 @@ void suite_local_box(void)
 		UNIT(what_resolve_says_decides_between_later_and_never),
 		UNIT(an_answer_that_would_lead_elsewhere_is_not_followed),
 		UNIT(good_answers_are_remembered_and_no_others),
+		UNIT(a_question_whose_channel_ends_is_asked_on_a_new_one),
 		UNIT(without_resolve_mail_waits),
 		UNIT_END,
 	};

@@ -160,19 +160,20 @@ static unsigned count_events(const struct scene *s, const char *line)
 	return n;
 }
 
-/* smtpd goes first, since its sessions need the others; logd last, since it hears of their ends. */
+/* smtpd goes first, since its sessions need the others; resolve after who asks it; logd last, since it hears of their ends. */
 static bool drained_in_order(const struct scene *s)
 {
 	struct buf b = BUF_INIT(1 << 16);
-	struct sv rest, part, first = SV(""), last = SV("");
+	struct sv rest, part, first = SV(""), before = SV(""), last = SV("");
 	events(s, &b);
 	for (rest = buf_sv(&b); sv_cut(&rest, '\n', &part);) {
 		if (!sv_ends(part, SV(" drain")))
 			continue;
 		first = first.n ? first : part;
+		before = last;
 		last = part;
 	}
-	bool ok = sv_eqs(first, "smtpd drain") && sv_eqs(last, "logd drain");
+	bool ok = sv_eqs(first, "smtpd drain") && sv_eqs(before, "resolve drain") && sv_eqs(last, "logd drain");
 	buf_free(&b);
 	return ok;
 }
