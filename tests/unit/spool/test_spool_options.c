@@ -8,7 +8,8 @@ static bool same(const struct spool_options *a, const struct spool_options *b)
 {
 	return a->body == b->body && a->smtputf8 == b->smtputf8 && a->requiretls == b->requiretls && a->ret == b->ret &&
 	       strcmp(a->envid, b->envid) == 0 && strcmp(a->auth, b->auth) == 0 && a->hold_until == b->hold_until &&
-	       a->priority == b->priority && a->deliver_by == b->deliver_by && a->by_mode == b->by_mode && a->by_trace == b->by_trace;
+	       a->priority == b->priority && a->deliver_by == b->deliver_by && a->by_mode == b->by_mode &&
+	       a->by_trace == b->by_trace;
 }
 
 static void options_are_read_as_written(void)
@@ -19,7 +20,8 @@ static void options_are_read_as_written(void)
 	} t[] = {
 		{ { 0 }, "" },
 		{ { .body = SPOOL_BODY_8BITMIME }, "body=8BITMIME" },
-		{ { .body = SPOOL_BODY_BINARYMIME, .smtputf8 = true, .requiretls = true }, "body=BINARYMIME smtputf8=yes requiretls=yes" },
+		{ { .body = SPOOL_BODY_BINARYMIME, .smtputf8 = true, .requiretls = true },
+			"body=BINARYMIME smtputf8=yes requiretls=yes" },
 		{ { .ret = SPOOL_RET_FULL, .envid = "a b+c=d" }, "ret=FULL envid=a+20b+2Bc+3Dd" },
 		{ { .ret = SPOOL_RET_HDRS, .auth = "al ice" }, "ret=HDRS auth=al+20ice" },
 		{ { .hold_until = 1795464636, .priority = -9 }, "hold=1795464636 prio=-9" },
