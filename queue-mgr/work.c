@@ -151,17 +151,19 @@ static void arrive_msg(struct qmgr *q, struct msg *m, const struct arrival *a)
 	work_ready(q, slot, RING_FRESH);
 }
 
-bool work_arrive(struct qmgr *q, const struct arrival *a, struct err *e)
+void work_arrive(struct qmgr *q, const struct arrival *a)
 {
-	struct msg *m = msg_read(a->fd, &a->id, a->file_size, e);
+	struct err e;
+	struct msg *m = msg_read(a->fd, &a->id, a->file_size, &e);
 	if (m != NULL) {
 		arrive_msg(q, m, a);
-		return true;
+		return;
 	}
-	if (e->kind != ERR_TEMP)
-		qfile_corrupt(&q->dir, qfile_dir(&q->dir, IN_NEW, &a->id), a->id.text, e->text);
+	if (e.kind != ERR_TEMP)
+		qfile_corrupt(&q->dir, qfile_dir(&q->dir, IN_NEW, &a->id), a->id.text, e.text);
+	else
+		look_add(q, &a->id);
 	close(a->fd);
-	return e->kind != ERR_TEMP;
 }
 
 /* --- opening --------------------------------------------------------------------------------------------------------------- */

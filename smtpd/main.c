@@ -12,6 +12,14 @@ static void pool(const struct cfg *c, struct svc_pool *ret)
  * and so must this machine's programs. */
 static bool reserved(const struct svc_listener *l) { return !l->tcp; }
 
+static bool pre_drop(struct svc_ctx *ctx, struct err *e)
+{
+	struct leader *l = mem_new(sizeof *l);
+	svc_set_data(ctx, l);
+	l->limits = limits_new(e);
+	return l->limits;
+}
+
 static bool worker_init(struct svc_ctx *ctx, struct err *e)
 {
 	(void)e;
@@ -26,6 +34,8 @@ static const struct svc smtpd = {
 	.sandbox = SB_STDIO | SB_SOCKETS | SB_MEMFD,
 	.pool = pool,
 	.reserved = reserved,
+	.turns_out = true,
+	.pre_drop = pre_drop,
 	.worker_init = worker_init,
 	.serve = serve_client,
 };

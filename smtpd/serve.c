@@ -14,14 +14,24 @@
 #define LINGER_MS 500           /* how long a client may still talk after its last reply */
 #define LINGER_MAX (256 * 1024) /* and how much */
 
+#define DATA_STEP 4096 /* so much of a message is progress */
+#define SILENT_MS 400  /* who has said nothing yet counts as still for so much longer */
+
 struct talk {
+	struct svc_ctx *ctx;
 	struct worker *worker;
 	struct session session;
 	struct conn conn;
 	struct buf reply;
 	uint64_t heard_ms; /* when the client last said something */
-	bool leaving;      /* the service ends, or a new leader takes over */
-	const char *end;   /* how it ended, for the log */
+	/* A client that sends a byte now and then is as good as silent. */
+	uint64_t session_end_ms;
+	uint64_t since_ms; /* when it last did something of use: a command, a step of a message */
+	uint64_t data_ms;  /* when its message began */
+	uint64_t data_bytes, step_bytes;
+	bool known;      /* its account was counted */
+	bool leaving;    /* the service ends, or a new leader takes over */
+	const char *end; /* how it ended, for the log */
 };
 
 /* --- out of memory: said without memory (DESIGN 6) --- */
@@ -64,7 +74,7 @@ static void know_local(struct worker *w, int fd, struct session_client *c)
 
 static void know_client(struct worker *w, const struct svc_client *client, struct session_client *c)
 {
-	*c = (struct session_client){ .kind = CLIENT_NET, .addr = client->peer };
+	*c = (struct session_client){ .kind = CLIENT_NET, .addr = client->peer, .listener = client->on->cfg };
 	if (strcmp(client->on->name, "smtpd.bounce") == 0 && !client->on->tcp)
 		c->kind = CLIENT_BOUNCE;
 	else if (!client->on->tcp)
@@ -118,6 +128,11 @@ static void say_leaving(struct talk *t)
 /* No input came. true: wait on. */
 static bool wait_on(struct talk *t, const struct err *e)
 {
+	if (e->sys == EINTR && svc_turned_out(t->ctx)) {
+		session_close(&t->session, "4.3.2", "Too busy to wait for you, come again later", &t->reply);
+		t->end = "turned-out";
+		return false;
+	}
 	if (e->sys == EINTR && leave(t))
 		return true;
 	if (e->sys == EINTR || (e->sys == ETIMEDOUT && t->leaving && t->session.phase != PH_DATA)) {
@@ -132,27 +147,80 @@ static bool wait_on(struct talk *t, const struct err *e)
 	return false;
 }
 
+/* When a client that goes on like this has had its time. */
+static uint64_t deadline(const struct talk *t)
+{
+	const struct cfg *c = t->worker->cfg;
+	uint64_t at = t->session.phase != PH_DATA
+			      ? t->since_ms + c->smtpd.command_timeout * 1000
+			      : t->data_ms + c->smtpd.data_timeout * 1000 + t->data_bytes * 1000 / c->limits.data_rate_min;
+	return MIN(at, t->session_end_ms);
+}
+
+/* For the choice of who goes when all workers are busy. */
+static uint64_t still_since(const struct talk *t)
+{
+	const struct session *s = &t->session;
+	if (s->client.kind != CLIENT_NET || s->client.trusted || *s->account != '\0' || t->leaving)
+		return 0;
+	return t->since_ms - (s->commands == 0 ? SILENT_MS : 0);
+}
+
 static void more_input(struct talk *t)
 {
 	const struct cfg_smtpd *c = &t->worker->cfg->smtpd;
 	bool in_data = t->session.phase == PH_DATA;
 	struct err e;
 	t->conn.idle_ms = in_data ? c->data_timeout * 1000 : t->leaving ? LEAVE_MS : c->command_timeout * 1000;
+	t->conn.deadline_ms = deadline(t);
+	svc_still(t->ctx, still_since(t));
 	if (conn_fill(&t->conn, &e))
 		t->heard_ms = clock_mono_ms();
 	else if (!wait_on(t, &e))
 		t->session.phase = PH_QUIT;
 }
 
+static void note_progress(struct talk *t, bool was_data, size_t used)
+{
+	bool in_data = t->session.phase == PH_DATA;
+	if (used == 0)
+		return;
+	if (in_data && !was_data) {
+		t->data_ms = clock_mono_ms();
+		t->data_bytes = t->step_bytes = 0;
+	} else if (in_data) {
+		t->data_bytes += used;
+		t->step_bytes += used;
+	}
+	if (in_data && was_data && t->step_bytes < DATA_STEP)
+		return;
+	t->step_bytes = 0;
+	t->since_ms = clock_mono_ms();
+}
+
+/* An account that authenticated just now may have too many connections. */
+static void know_account(struct talk *t)
+{
+	const char *account = t->session.account, *why;
+	if (t->known || *account == '\0')
+		return;
+	t->known = true;
+	why = guard_account(&t->worker->guard, account);
+	if (why)
+		session_close(&t->session, "4.7.0", why, &t->reply);
+}
+
 static void converse(struct talk *t)
 {
 	struct session *s = &t->session;
-	t->heard_ms = clock_mono_ms();
+	t->heard_ms = t->since_ms = clock_mono_ms();
 	session_greet(s, &t->reply);
 	while (send_reply(t) && s->phase != PH_QUIT) {
 		bool in_data = s->phase == PH_DATA;
 		size_t used = session_feed(s, t->conn.in, &t->reply);
 		conn_take(&t->conn, used);
+		note_progress(t, in_data, used);
+		know_account(t);
 		if (s->delay_ms > 0)
 			tarpit(t, s->delay_ms);
 		if (in_data && s->phase == PH_HELLO && t->leaving)
@@ -190,7 +258,8 @@ static bool input_waits(const struct conn *c)
 static void part(struct talk *t)
 {
 	struct err e;
-	if (send_reply(t) && conn_flush(&t->conn, &e) && t->session.closed && input_waits(&t->conn))
+	if (send_reply(t) && conn_flush(&t->conn, &e) && t->session.closed && strcmp(t->end, "turned-out") != 0 &&
+		input_waits(&t->conn))
 		linger(t);
 	if (t->session.closed && strcmp(t->end, "quit") == 0)
 		t->end = "closed";
@@ -205,36 +274,47 @@ static void log_end(const struct talk *t)
 		KV_U64("commands", s->commands), KV_U64("errors", s->errors));
 }
 
-/* Who is counted: an address, or a user of this machine. */
-static struct addr counted(const struct session_client *c)
+static bool may_enter(struct talk *t)
 {
-	struct addr a = c->addr;
-	for (int i = 0; c->kind == CLIENT_SUBMIT && i < 4; i++)
-		a.ip[i] = (uint8_t)(c->uid >> (24 - 8 * i));
-	return a;
+	const char *why = guard_enter(&t->worker->guard, &t->session.client);
+	if (!why)
+		return true;
+	session_close(&t->session, "4.7.0", why, &t->reply);
+	t->end = "too-many-connections";
+	return false;
 }
 
-/* Too many of one client at once would leave no workers to the others. */
-static bool may_enter(struct svc_ctx *ctx, struct talk *t)
+/* RFC 5321 4.3.1: a client waits for the greeting. Much of what sends spam does not. */
+static bool waits_for_greeting(struct talk *t)
 {
-	const struct session_client *c = &t->session.client;
-	struct addr who = counted(c);
-	uint64_t max = t->worker->cfg->smtpd.connections_per_client_max;
-	if (c->kind == CLIENT_BOUNCE || c->trusted)
+	const struct cfg_listener *l = t->session.client.listener;
+	struct guard *g = &t->worker->guard;
+	uint64_t ms = l && l->protocol == CFG_PROTO_SMTP ? guard_greet_ms(g) : 0;
+	struct pollfd p[2] = { { .fd = t->conn.fd, .events = POLLIN }, { .fd = t->conn.wake, .events = POLLIN } };
+	char byte;
+	if (ms == 0)
 		return true;
-	svc_mark(ctx, &who);
-	if (svc_marked(ctx, &who) <= max)
+	svc_still(t->ctx, clock_mono_ms() - SILENT_MS);
+	bool heard = poll(p, 2, (int)ms) > 0 && p[0].revents;
+	svc_still(t->ctx, 0);
+	if (!heard) {
+		guard_waited(g);
 		return true;
-	LOG_INFO("too-many-connections", KV_STR("client", t->session.client_text), KV_STR("user", c->user), KV_U64("max", max));
-	session_close(&t->session, "4.7.0",
-		c->kind == CLIENT_NET ? "Too many connections from your address" : "Too many connections of your user", &t->reply);
-	t->end = "too-many-connections";
+	}
+	t->session.phase = PH_QUIT;
+	t->end = "lost";
+	if (recv(t->conn.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+		return false;
+	LOG_INFO("early-talker", KV_STR("client", t->session.client_text));
+	smtp_replyf(&t->reply, 554, "5.5.0", "%s You talked before the greeting", t->worker->cfg->global.hostname);
+	t->session.closed = true;
+	t->end = "early-talker";
 	return false;
 }
 
 void serve_client(struct svc_ctx *ctx, struct svc_client *client)
 {
-	struct talk t = { .worker = svc_data(ctx), .reply = BUF_INIT(REPLY_MAX), .end = "quit" };
+	struct talk t = { .ctx = ctx, .worker = svc_data(ctx), .reply = BUF_INIT(REPLY_MAX), .end = "quit" };
 	struct session_client who;
 	char id[9];
 	make_id(id);
@@ -244,10 +324,11 @@ void serve_client(struct svc_ctx *ctx, struct svc_client *client)
 	know_client(t.worker, client, &who);
 	conn_init(&t.conn, client->fd, svc_wake_fd(ctx));
 	client->fd = -1;
-	t.conn.deadline_ms = clock_mono_ms() + t.worker->cfg->smtpd.session_timeout * 1000;
+	t.session_end_ms = t.conn.deadline_ms = clock_mono_ms() + t.worker->cfg->smtpd.session_timeout * 1000;
+	guard_start(&t.worker->guard, ctx, t.worker->cfg, t.worker->leader->limits, &who);
 	session_init(&t.session, t.worker->cfg, &worker_ops, t.worker, &who, id);
 	LOG_DEBUG("connected", KV_STR("client", t.session.client_text), KV_STR("listener", client->on->name));
-	if (may_enter(ctx, &t))
+	if (may_enter(&t) && waits_for_greeting(&t))
 		converse(&t);
 	part(&t);
 	log_end(&t);
@@ -256,6 +337,5 @@ void serve_client(struct svc_ctx *ctx, struct svc_client *client)
 	buf_free(&t.reply);
 	oom_client = -1;
 	conn_close(&t.conn);
-	svc_mark(ctx, NULL);
 	log_session(NULL);
 }

@@ -79,7 +79,8 @@ static void count_error(struct session *s, struct buf *reply)
 		return;
 	if (s->errors > s->cfg->smtpd.errors_soft)
 		s->delay_ms = s->cfg->smtpd.error_delay * 1000;
-	if (s->errors >= s->cfg->smtpd.errors_max) {
+	bool flood = !s->ops->allow(s->env, LIMIT_ERRORS, 1, s->account);
+	if (s->errors >= s->cfg->smtpd.errors_max || flood) {
 		LOG_INFO("too-many-errors", KV_STR("client", s->client_text), KV_STR("helo", s->helo), KV_U64("errors", s->errors));
 		session_close(s, "4.7.0", "Too many errors: closing the connection", reply);
 	}

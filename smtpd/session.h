@@ -8,6 +8,7 @@
 #define SMTPD_SESSION_H
 
 #include "body.h"
+#include "limit.h"
 #include "base/hmap.h"
 #include "base/log.h"
 #include "base/vec.h"
@@ -58,6 +59,8 @@ struct session_ops {
 	void (*abandon)(void *env); /* what was written into the file is void; the file is used up */
 	/* Asks the content check about `body`, or, when req->streamed, about the file as written so far. req->file is not set. */
 	bool (*check)(void *env, struct spam_req *req, struct sv body, struct spam_res *ret, struct err *e);
+	/* May the client, or its account, have n more of these now? No: it is told to come again. */
+	bool (*allow)(void *env, enum limit_kind what, uint64_t n, const char *account);
 	/* Looks a key up in a table that the configuration names ("cidr:/path"): `resolve` reads tables, we have no right to.
 	 * MAP_FAILED: e says why, the client gets 451. */
 	enum map_result (*table)(void *env, const char *spec, struct sv key, struct buf *ret_value, struct err *e);
@@ -129,7 +132,6 @@ struct command {
 	bool no_arg;
 	enum phase (*run)(
 		struct session *s, struct sv arg, struct buf *reply); /* returns the next phase; on failure the present one */
-	void (*params)(const struct session *s, struct buf *out);     /* for HELP; NULL: it has none */
 };
 extern const struct command session_commands[]; /* ends with verb NULL */
 

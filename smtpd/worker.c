@@ -22,6 +22,7 @@ struct worker *worker_new(struct svc_ctx *ctx)
 	/* Fixed, or glibc would raise it when the first long message is freed, and keep the memory of all later ones. */
 	mallopt(M_MMAP_THRESHOLD, MMAP_FROM);
 	w->cfg = cfg;
+	w->leader = svc_data(ctx);
 	w->resolver.link = (struct link){ connect_to, ctx, "resolve.smtpd", -1 };
 	w->resolver.wait_ms = cfg->resolve.nss_timeout * 1000 + RESOLVE_EXTRA_MS;
 	w->resolver.keep_ms = cfg->resolve.resolve_cache * 1000;
@@ -82,6 +83,12 @@ static bool op_check(void *env, struct spam_req *req, struct sv body, struct spa
 	return ok;
 }
 
+static bool op_allow(void *env, enum limit_kind what, uint64_t n, const char *account)
+{
+	struct worker *w = env;
+	return guard_allow(&w->guard, what, n, account);
+}
+
 static enum map_result op_table(void *env, const char *spec, struct sv key, struct buf *ret_value, struct err *e)
 {
 	struct worker *w = env;
@@ -94,5 +101,5 @@ static uint64_t op_now(void *env)
 	return clock_real_secs();
 }
 
-const struct session_ops worker_ops = { op_resolve, op_lend, op_lent, op_stream, op_commit, op_abandon, op_check, op_table,
-	op_now };
+const struct session_ops worker_ops = { op_resolve, op_lend, op_lent, op_stream, op_commit, op_abandon, op_check, op_allow,
+	op_table, op_now };

@@ -2,16 +2,24 @@
 #ifndef SMTPD_WORKER_H
 #define SMTPD_WORKER_H
 
+#include "guard.h"
 #include "lender.h"
 #include "resolver.h"
 #include "session.h"
 #include "service/service.h"
+
+/* What the leader made before it gave up its rights; its workers share it. */
+struct leader {
+	struct limits *limits;
+};
 
 struct worker {
 	const struct cfg *cfg;
 	struct resolver resolver;
 	struct lender lender;
 	struct link checker;
+	struct leader *leader;
+	struct guard guard; /* of the client in hand */
 };
 
 struct worker *worker_new(struct svc_ctx *ctx);

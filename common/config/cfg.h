@@ -99,6 +99,13 @@ struct cfg_smtpd {
 	int bare_newline;      /* enum cfg_bare_newline */
 	uint64_t lend_timeout; /* how long to wait for a lent queue file before 452 */
 };
+struct cfg_limits { /* smtpd's, against floods; rates are per minute, 0 none */
+	struct cfg_nets unlimited_networks;
+	uint64_t client_connection_rate, client_message_rate, client_recipient_rate, client_tls_rate, client_error_rate;
+	uint64_t network_rate_factor, connections_per_network_max;
+	uint64_t account_message_rate, account_recipient_rate, connections_per_account_max;
+	uint64_t greet_delay, data_rate_min;
+};
 struct cfg_resolve {
 	const char *aliases, *virtual_mailboxes;
 	uint64_t nss_timeout, nss_helpers, resolve_cache;
@@ -163,6 +170,7 @@ struct cfg {
 	struct cfg_master master;
 	struct cfg_log log;
 	struct cfg_smtpd smtpd;
+	struct cfg_limits limits;
 	struct cfg_resolve resolve;
 	struct cfg_queue queue;
 	struct cfg_local local;
@@ -199,11 +207,6 @@ bool cfg_value_text(const struct cfg *c, const char *name, struct buf *out) MUST
 const struct cfg_param *cfg_find(const char *name, const struct cfg_group **ret_group); /* a global parameter, or NULL */
 const char *cfg_nearest(const char *name, const char *section); /* the valid name most like it, or NULL; section NULL: top level */
 bool cfg_was_set(const struct cfg *c, const char *name, unsigned *ret_line); /* in the file, and where (`ret_line` may be NULL) */
-/* Calls on() for each table that is named, in parameters and in the sections' rows; `section` is NULL at the top level. on()
- * returns false to stop, and then so does this. */
-typedef bool cfg_on_table(
-	const struct cfg_group *owner, const struct cfg_param *p, const char *section, const char *spec, void *arg);
-bool cfg_each_table(const struct cfg *c, cfg_on_table *on, void *arg);
-const struct cfg_domain *cfg_domain(const struct cfg *c, struct sv domain); /* its section, or NULL */
+const struct cfg_domain *cfg_domain(const struct cfg *c, struct sv domain);  /* its section, or NULL */
 
 #endif

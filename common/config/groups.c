@@ -9,6 +9,7 @@ const struct cfg_group cfg_groups[] = {
 	GROUP(master, cfg_master_params),
 	GROUP(log, cfg_log_params),
 	GROUP(smtpd, cfg_smtpd_params),
+	GROUP(limits, cfg_limits_params),
 	GROUP(resolve, cfg_resolve_params),
 	GROUP(queue, cfg_queue_params),
 	GROUP(local, cfg_local_params),

@@ -5,7 +5,7 @@
 static const char *const bare_newline[] = { "reject", "accept", NULL };
 const struct cfg_param cfg_smtpd_params[] = {
 	CFG_UINT(struct cfg_smtpd, smtpd_workers_min, "2", 1, 10000, "SMTP server processes that always exist."),
-	CFG_UINT(struct cfg_smtpd, smtpd_workers_max, "100", 1, 10000, "Most SMTP server processes, hence clients at once."),
+	CFG_UINT(struct cfg_smtpd, smtpd_workers_max, "200", 1, 10000, "Most SMTP server processes, hence clients at once. When all are busy, strangers that do nothing have to go."),
 	CFG_UINT(struct cfg_smtpd, smtpd_workers_spare, "2", 1, 1000, "Idle processes kept ready for the next client."),
 	CFG_UINT(struct cfg_smtpd, smtpd_worker_uses, "1000", 1, 1000000, "A process ends after this many clients."),
 	CFG_SECS(struct cfg_smtpd, command_timeout, "5m", 1, 3600, "How long a client may take to send its next command (RFC 5321 4.5.3.2.7: at least 5 minutes)."),

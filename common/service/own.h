@@ -6,6 +6,8 @@
 #include "service/score.h"
 #include "service/service.h"
 
+#define SVC_TURN_SIGNAL SIGUSR1
+
 struct svc_ctx {
 	const struct svc *svc;
 	struct cfg *cfg;
@@ -29,8 +31,10 @@ struct svc_ctx {
 	/* a worker's */
 	struct score *score;
 	unsigned slot;
-	int wake; /* the leader's pipe; -1 elsewhere */
-	int door; /* another: no more clients */
+	int wake;  /* the leader's pipe; -1 elsewhere */
+	int door;  /* another: no more clients */
+	int turn;  /* SVC_TURN_SIGNAL, as a descriptor: its client has to go; -1: never */
+	int wakes; /* both wake and turn, an epoll set; -1: wake alone */
 };
 
 /* setup.c: what master passed on, then everything up to the model's own part. */
@@ -49,5 +53,7 @@ bool loop_run(struct svc_ctx *ctx, struct err *e) MUST_CHECK; /* loop.c */
 /* worker.c: serves clients until it is used up or told to end; the result is the exit status. `ask` is the pipe that calls for
  * more. */
 int worker_run(struct svc_ctx *ctx, const struct svc_pool *pool, int ask);
+/* Idle workers that anybody may have: without the reserved one. */
+unsigned worker_idle_for_all(const struct svc_ctx *ctx, const struct score_counts *n);
 
 #endif

@@ -10,6 +10,9 @@
 #define RAN_WELL_MS 5000 /* a worker that fails sooner makes the leader wait before the next */
 #define DELAY_FIRST_MS 200
 #define DELAY_MAX_MS 60000
+#define STILL_MS 500 /* a client may think so long even when all workers are busy */
+#define ROOM_MS 25   /* and then we look again */
+#define ROOM_AT_ONCE 16
 
 struct worker {
 	struct ev_child child;
@@ -26,6 +29,7 @@ struct pool {
 	int door[2];            /* the end of this: take no more clients */
 	struct ev_io asked;
 	struct ev_timer retry;
+	struct ev_timer room;     /* to look again who may go */
 	bool waiting;             /* for `retry` */
 	struct ev_timer patience; /* with sessions that go on after the door is closed */
 	bool closed;              /* the door: nothing is started any more */
@@ -148,6 +152,32 @@ static void grow(struct pool *p)
 	}
 }
 
+/* --- all are busy ---------------------------------------------------------------------------------------------------------- */
+
+/* Workers are kept free for those who come next: the clients that are still for longest have to go. */
+static void make_room(struct pool *p)
+{
+	struct svc_ctx *ctx = p->ctx;
+	struct score_counts n = score_count(ctx->score);
+	if (!ctx->svc->turns_out || p->closed || n.workers < p->want.max || worker_idle_for_all(ctx, &n) > 0)
+		return;
+	for (unsigned i = 0; i < ROOM_AT_ONCE; i++) {
+		int slot = score_stillest(ctx->score, ev_now_ms(ctx->loop) - STILL_MS);
+		if (slot < 0)
+			break;
+		ctx->score->still_ms[slot] = 0;
+		if (p->workers[slot].child.active)
+			kill(p->workers[slot].child.pid, SVC_TURN_SIGNAL);
+	}
+	ev_timer_set(ctx->loop, &p->room, ROOM_MS);
+}
+
+static void on_room(struct ev_timer *t, void *arg)
+{
+	(void)t;
+	make_room(arg);
+}
+
 static void on_asked(struct ev_io *io, unsigned events, void *arg)
 {
 	struct pool *p = arg;
@@ -157,6 +187,7 @@ static void on_asked(struct ev_io *io, unsigned events, void *arg)
 		continue;
 	p->ctx->score->asked = false;
 	grow(p);
+	make_room(p);
 }
 
 /* --- the pool ------------------------------------------------------------------------------------------------------------- */
@@ -229,6 +260,7 @@ static bool open_pool(struct pool *p, struct err *e)
 		return false;
 	p->workers = mem_new(p->want.max * sizeof(*p->workers));
 	p->retry = (struct ev_timer){ .on = on_retry, .arg = p };
+	p->room = (struct ev_timer){ .on = on_room, .arg = p };
 	p->patience = (struct ev_timer){ .on = on_impatient, .arg = ctx };
 	p->asked = (struct ev_io){ .fd = p->ask[0], .on = on_asked, .arg = p };
 	return orders_open(ctx, e) && ev_add(ctx->loop, &p->asked, EV_READ, e);

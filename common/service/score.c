@@ -4,7 +4,8 @@
 
 struct score *score_new(unsigned max, struct err *e)
 {
-	size_t size = sizeof(struct score) + max * (sizeof(*((struct score *)0)->mark) + sizeof(sig_atomic_t) + sizeof(uint8_t));
+	size_t size =
+		sizeof(struct score) + max * (3 * sizeof(*((struct score *)0)->mark) + sizeof(sig_atomic_t) + sizeof(uint8_t));
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED) {
 		err_sys(e, ERR_LIMIT, "memory for %u workers", max);
@@ -14,7 +15,9 @@ struct score *score_new(unsigned max, struct err *e)
 	s->max = max;
 	s->size = size;
 	s->mark = (void *)(s + 1);
-	s->refused = (void *)(s->mark + max);
+	s->tag = s->mark + max;
+	s->still_ms = s->tag + max;
+	s->refused = (void *)(s->still_ms + max);
 	s->state = (void *)(s->refused + max);
 	return s;
 }
@@ -40,7 +43,7 @@ int score_take(struct score *s)
 void score_clear(struct score *s, unsigned slot)
 {
 	BUG_IF(slot >= s->max);
-	s->mark[slot] = 0;
+	s->mark[slot] = s->tag[slot] = s->still_ms[slot] = 0;
 	s->refused[slot] = 0;
 	s->state[slot] = SCORE_FREE;
 }
@@ -90,4 +93,36 @@ unsigned score_marked(const struct score *s, const struct addr *client)
 	for (unsigned i = 0; m && i < s->max; i++)
 		n += atomic_load_explicit(&s->mark[i], memory_order_relaxed) == m;
 	return n;
+}
+
+static unsigned net_shift(uint64_t m) { return m >> 32 == 0xff00 ? 8 : m >> 32 == 0xfe00 ? 0 : 16; }
+
+unsigned score_marked_net(const struct score *s, const struct addr *client)
+{
+	uint64_t m = mark_of(client);
+	unsigned n = 0, shift = net_shift(m);
+	for (unsigned i = 0; m && i < s->max; i++)
+		n += atomic_load_explicit(&s->mark[i], memory_order_relaxed) >> shift == m >> shift;
+	return n;
+}
+
+unsigned score_tagged(const struct score *s, uint64_t tag)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; tag && i < s->max; i++)
+		n += atomic_load_explicit(&s->tag[i], memory_order_relaxed) == tag;
+	return n;
+}
+
+int score_stillest(const struct score *s, uint64_t before_ms)
+{
+	int found = -1;
+	for (unsigned i = 0; i < s->max; i++) {
+		uint64_t still = atomic_load_explicit(&s->still_ms[i], memory_order_relaxed);
+		if (still == 0 || still >= before_ms || s->state[i] != SCORE_BUSY)
+			continue;
+		before_ms = still;
+		found = (int)i;
+	}
+	return found;
 }

@@ -21,6 +21,8 @@ struct score {
 	_Atomic uint64_t served;        /* clients, ever */
 	_Atomic uint64_t full_ms;       /* when it was last logged that all workers are busy */
 	_Atomic uint64_t *mark;         /* whom each slot serves; 0: nobody */
+	_Atomic uint64_t *tag;          /* a second mark, whose meaning is the service's; 0: none */
+	_Atomic uint64_t *still_ms;     /* since when its client does nothing of use; 0: it does, or it may stay anyway */
 	volatile sig_atomic_t *refused; /* system call for which the sandbox ended it; 0: none */
 	_Atomic uint8_t *state;         /* enum score_state */
 };
@@ -39,5 +41,9 @@ struct score_counts score_count(const struct score *s);
  * socket counts by its uid, where the caller put that into `ip` (4 bytes, network order); root is never counted. */
 void score_mark(struct score *s, unsigned slot, const struct addr *client);
 unsigned score_marked(const struct score *s, const struct addr *client);
+unsigned score_marked_net(const struct score *s, const struct addr *client); /* of its IPv4 /24 or IPv6 /48 */
+unsigned score_tagged(const struct score *s, uint64_t tag);
+/* The busy slot whose client is still for longest, and before `before_ms`; -1: none. */
+int score_stillest(const struct score *s, uint64_t before_ms);
 
 #endif

@@ -10,6 +10,7 @@
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/signalfd.h>
 
 #define LOG_WAIT_MS 50      /* connecting to logd: its socket is there from before any daemon until after all */
 #define CONNECT_PAUSE_MS 20 /* between attempts, while a service is being restarted */
@@ -22,7 +23,7 @@ const struct cfg *svc_cfg(const struct svc_ctx *ctx) { return ctx->cfg; }
 void *svc_data(const struct svc_ctx *ctx) { return ctx->data; }
 void svc_set_data(struct svc_ctx *ctx, void *data) { ctx->data = data; }
 int svc_rundir(const struct svc_ctx *ctx) { return ctx->rundir; }
-int svc_wake_fd(const struct svc_ctx *ctx) { return ctx->wake; }
+int svc_wake_fd(const struct svc_ctx *ctx) { return ctx->wakes >= 0 ? ctx->wakes : ctx->wake; }
 bool svc_unprivileged(const struct svc_ctx *ctx) { return ctx->cfg->unprivileged; }
 bool svc_orphaned(const struct svc_ctx *ctx) { return ctx->orphaned; }
 
@@ -57,6 +58,31 @@ void svc_mark(struct svc_ctx *ctx, const struct addr *client)
 unsigned svc_marked(const struct svc_ctx *ctx, const struct addr *client)
 {
 	return ctx->score ? score_marked(ctx->score, client) : 0;
+}
+
+unsigned svc_marked_net(const struct svc_ctx *ctx, const struct addr *client)
+{
+	return ctx->score ? score_marked_net(ctx->score, client) : 0;
+}
+
+void svc_tag(struct svc_ctx *ctx, uint64_t tag)
+{
+	if (ctx->score)
+		ctx->score->tag[ctx->slot] = tag;
+}
+
+unsigned svc_tagged(const struct svc_ctx *ctx, uint64_t tag) { return ctx->score ? score_tagged(ctx->score, tag) : 0; }
+
+void svc_still(struct svc_ctx *ctx, uint64_t since_ms)
+{
+	if (ctx->score && ctx->turn >= 0)
+		ctx->score->still_ms[ctx->slot] = since_ms;
+}
+
+bool svc_turned_out(struct svc_ctx *ctx)
+{
+	struct signalfd_siginfo info;
+	return ctx->turn >= 0 && read(ctx->turn, &info, sizeof(info)) == (ssize_t)sizeof(info);
 }
 
 bool svc_connect(const struct svc_ctx *ctx, const char *endpoint, uint64_t wait_ms, int *ret_fd, struct err *e)
@@ -161,7 +187,9 @@ static bool run(struct svc_ctx *ctx, size_t n_listeners, struct err *e)
 
 int svc_main(const struct svc *svc, int argc, char **argv)
 {
-	struct svc_ctx ctx = { .svc = svc, .master_fd = SVC_FD_MASTER, .rundir = -1, .wake = -1, .door = -1 };
+	struct svc_ctx ctx = {
+		.svc = svc, .master_fd = SVC_FD_MASTER, .rundir = -1, .wake = -1, .door = -1, .turn = -1, .wakes = -1
+	};
 	size_t n_listeners;
 	int status;
 	struct err e;

@@ -55,6 +55,7 @@ struct svc {
 	/* SVC_POOL, may be NULL: one worker (counted in min, max and spare) serves these listeners alone, so that a full pool
 	 * cannot keep their clients waiting. */
 	bool (*reserved)(const struct svc_listener *);
+	bool turns_out;                                   /* SVC_POOL: svc_still() */
 	bool (*pre_drop)(struct svc_ctx *, struct err *); /* may be NULL: open tables, keys, directories */
 	bool (*worker_init)(
 		struct svc_ctx *, struct err *); /* SVC_POOL, may be NULL: in each worker, before the sandbox is closed */
@@ -86,6 +87,15 @@ void svc_allow_dir(struct svc_ctx *, int dirfd, unsigned access); /* SB_DIR_READ
  * Marks of workers that ended, in whatever way, are gone. */
 void svc_mark(struct svc_ctx *, const struct addr *client); /* NULL: none */
 unsigned svc_marked(const struct svc_ctx *, const struct addr *client);
+unsigned svc_marked_net(const struct svc_ctx *, const struct addr *client); /* of the same IPv4 /24 or IPv6 /48 */
+void svc_tag(struct svc_ctx *, uint64_t tag);                               /* a second mark; 0: none */
+unsigned svc_tagged(const struct svc_ctx *, uint64_t tag);
+
+/* SVC_POOL with `turns_out`: when every worker is busy and somebody waits, the client that is still for longest has to go. A worker
+ * says since when its client did nothing of use (monotonic ms; 0: it may stay), and after svc_wake_fd() woke it asks whether it is
+ * the one. */
+void svc_still(struct svc_ctx *, uint64_t since_ms);
+bool svc_turned_out(struct svc_ctx *); /* true once for each time that it was chosen */
 
 /* Connects to another service's socket ("resolve.smtpd"), trying again until wait_ms is over. Callers reconnect by calling again.
  * ERR_TEMP when it is away. */

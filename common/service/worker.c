@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/signalfd.h>
 
 #define IDLE_MS 60000     /* a surplus worker waits so long for a client, then ends */
 #define FULL_LOG_MS 60000 /* `pool-full` at most this often */
@@ -46,26 +47,30 @@ static bool next_event(int ep, int wait_ms, uint32_t *ret_which)
 	return n == 1;
 }
 
-static unsigned idle_for_all(const struct svc_ctx *ctx, const struct score_counts *n)
+unsigned worker_idle_for_all(const struct svc_ctx *ctx, const struct score_counts *n)
 {
 	return n->idle - (ctx->svc->reserved && ctx->score->state[0] == SCORE_IDLE && n->idle > 0);
 }
 
-/* The leader is woken only when idle workers run short and more are allowed, not for each client. */
+static void ask_leader(struct svc_ctx *ctx, int ask)
+{
+	struct score *s = ctx->score;
+	if (!atomic_exchange(&s->asked, true) && write(ask, "+", 1) < 0)
+		s->asked = false; /* the leader is gone: so are we, soon */
+}
+
+/* The leader is woken only when idle workers run short and more are allowed or one must be freed, not for each client. */
 static void call_for_more(struct svc_ctx *ctx, const struct svc_pool *pool, int ask)
 {
 	struct score *s = ctx->score;
 	struct score_counts n = score_count(s);
 	if (n.idle >= pool->spare)
 		return;
-	if (n.workers < pool->max) {
-		if (!atomic_exchange(&s->asked, true) && write(ask, "+", 1) < 0)
-			s->asked = false; /* the leader is gone: so are we, soon */
-		return;
-	}
+	bool full = n.workers >= pool->max && worker_idle_for_all(ctx, &n) == 0;
+	if (n.workers < pool->max || (full && ctx->svc->turns_out))
+		ask_leader(ctx, ask);
 	uint64_t now = clock_mono_ms(), last = s->full_ms;
-	if (idle_for_all(ctx, &n) == 0 && (last == 0 || now - last > FULL_LOG_MS) &&
-		atomic_compare_exchange_strong(&s->full_ms, &last, now))
+	if (full && (last == 0 || now - last > FULL_LOG_MS) && atomic_compare_exchange_strong(&s->full_ms, &last, now))
 		LOG_WARN("pool-full", KV_U64("max", pool->max));
 }
 
@@ -82,7 +87,9 @@ static bool serve_one(struct svc_ctx *ctx, const struct svc_pool *pool, int ask,
 	call_for_more(ctx, pool, ask);
 	ctx->svc->serve(ctx, &client);
 	fd_close(&client.fd);
-	score_mark(ctx->score, ctx->slot, NULL);
+	svc_mark(ctx, NULL);
+	svc_tag(ctx, 0);
+	svc_still(ctx, 0);
 	ctx->score->served++;
 	score_set(ctx->score, ctx->slot, SCORE_IDLE);
 	return true;
@@ -121,11 +128,28 @@ static void serve_all(struct svc_ctx *ctx, const struct svc_pool *pool, int ask,
 	}
 }
 
+/* One descriptor for both reasons to stop waiting for a client. */
+static bool watch_turn(struct svc_ctx *ctx, struct err *e)
+{
+	sigset_t set;
+	if (!ctx->svc->turns_out)
+		return true;
+	sigemptyset(&set);
+	sigaddset(&set, SVC_TURN_SIGNAL);
+	struct epoll_event ev = { .events = EPOLLIN };
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || (ctx->turn = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0 ||
+		(ctx->wakes = epoll_create1(EPOLL_CLOEXEC)) < 0 || epoll_ctl(ctx->wakes, EPOLL_CTL_ADD, ctx->turn, &ev) < 0 ||
+		epoll_ctl(ctx->wakes, EPOLL_CTL_ADD, ctx->wake, &ev) < 0)
+		return err_sys(e, ERR_TEMP, "watch for a turn");
+	return true;
+}
+
 int worker_run(struct svc_ctx *ctx, const struct svc_pool *pool, int ask)
 {
 	struct err e;
 	err_clear(&e);
-	if ((ctx->svc->worker_init && !ctx->svc->worker_init(ctx, &e)) || !sandbox_enter(ctx->sandbox, &e)) {
+	if (!watch_turn(ctx, &e) || (ctx->svc->worker_init && !ctx->svc->worker_init(ctx, &e)) ||
+		!sandbox_enter(ctx->sandbox, &e)) {
 		LOG_ERROR("worker-start-failed", KV_ERR(&e));
 		return EXIT_TEMP;
 	}

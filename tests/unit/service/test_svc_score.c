@@ -89,6 +89,44 @@ static void a_cleared_slot_has_no_mark(void)
 	score_free(s);
 }
 
+static void networks_and_tags_are_counted_too(void)
+{
+	struct score *s = score_new(4, NULL);
+	static const char *const clients[] = { "192.0.2.1", "192.0.2.200", "192.0.3.1", "2001:db8:1:2::1" };
+	struct addr a;
+	for (unsigned i = 0; i < 4; i++) {
+		CU_ASSERT(addr_parse_ip(sv_of(clients[i]), &a));
+		CU_ASSERT_EQUAL(score_take(s), (int)i);
+		score_mark(s, i, &a);
+		s->tag[i] = i < 3 ? 7 : 8;
+	}
+	CU_ASSERT(addr_parse_ip(SV("192.0.2.9"), &a));
+	CU_ASSERT_EQUAL(score_marked_net(s, &a), 2);
+	CU_ASSERT(addr_parse_ip(SV("2001:db8:1:ffff::9"), &a));
+	CU_ASSERT_EQUAL(score_marked_net(s, &a), 1);
+	CU_ASSERT_EQUAL(score_tagged(s, 7), 3);
+	CU_ASSERT_EQUAL(score_tagged(s, 0), 0);
+	score_free(s);
+}
+
+static void who_is_still_for_longest_is_found(void)
+{
+	struct score *s = score_new(3, NULL);
+	static const uint64_t since[] = { 500, 300, 0 };
+	for (unsigned i = 0; i < 3; i++) {
+		CU_ASSERT_EQUAL(score_take(s), (int)i);
+		score_set(s, i, SCORE_BUSY);
+		s->still_ms[i] = since[i];
+	}
+	CU_ASSERT_EQUAL(score_stillest(s, 1000), 1);
+	CU_ASSERT_EQUAL(score_stillest(s, 300), -1);
+	score_set(s, 1, SCORE_IDLE);
+	CU_ASSERT_EQUAL(score_stillest(s, 1000), 0);
+	score_clear(s, 0);
+	CU_ASSERT_EQUAL(score_stillest(s, 1000), -1);
+	score_free(s);
+}
+
 void suite_svc_score(void)
 {
 	static const struct unit_case cases[] = {
@@ -97,6 +135,8 @@ void suite_svc_score(void)
 		UNIT(clients_are_counted_by_address_or_ipv6_network),
 		UNIT(local_clients_are_counted_by_uid),
 		UNIT(a_cleared_slot_has_no_mark),
+		UNIT(networks_and_tags_are_counted_too),
+		UNIT(who_is_still_for_longest_is_found),
 		UNIT_END,
 	};
 	unit_suite("svc_score", cases);

@@ -16,6 +16,7 @@ struct world {
 	struct buf pending, replies;
 	/* what goes wrong */
 	bool full, no_queue, no_stream, no_commit, disk_full, no_check;
+	enum limit_kind too_often; /* LIMIT_KINDS: nothing is */
 	struct spam_res verdict;
 	/* what was done */
 	struct buf file; /* the lent file as written */
@@ -168,6 +169,13 @@ static bool world_check(void *env, struct spam_req *req, struct sv body, struct 
 	return true;
 }
 
+static bool world_allow(void *env, enum limit_kind what, uint64_t n, const char *account)
+{
+	const struct world *w = env;
+	(void)n, (void)account;
+	return what != w->too_often;
+}
+
 /* No table has anything. */
 static enum map_result world_table(void *env, const char *spec, struct sv key, struct buf *ret_value, struct err *e)
 {
@@ -183,7 +191,7 @@ static uint64_t world_now(void *env)
 }
 
 static const struct session_ops world_ops = { world_resolve, world_lend, world_lent, world_stream, world_commit, world_abandon,
-	world_check, world_table, world_now };
+	world_check, world_allow, world_table, world_now };
 
 /* --- life --- */
 static int world_nowhere(void *arg)
@@ -224,6 +232,7 @@ static UNUSED void world_open(struct world *w, enum client_kind kind)
 		.pending = BUF_INIT(1 << 23), .replies = BUF_INIT(1 << 23), .file = BUF_INIT(1 << 24), .checked = BUF_INIT(1 << 23)
 	};
 	w->verdict = (struct spam_res){ .verdict = SPAM_ACCEPT, .score = SPAM_SCORE_ZERO };
+	w->too_often = LIMIT_KINDS;
 	world_configure(&w->cfg);
 	session_init(&w->s, &w->cfg, &world_ops, w, &client, "session1");
 }
