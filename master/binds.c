@@ -1,4 +1,5 @@
 #include "binds.h"
+#include "holder.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -129,16 +130,36 @@ static bool is_any(const struct addr *a)
 	return memcmp(a->ip, zero, sizeof(zero)) == 0;
 }
 
+static bool say_failed(const struct bind_tcp *t, struct err *e)
+{
+	char holder[HOLDER_MAX];
+	if (e->sys == EADDRINUSE && port_holder(&t->at, holder)[0])
+		err_add(e, "[listener %s], held by %s", t->section, holder);
+	else
+		err_add(e, "[listener %s]", t->section);
+	return false;
+}
+
+static void say_taken(const struct bind_tcp *t, uint64_t wait_ms)
+{
+	char text[ADDR_TEXT_MAX], holder[HOLDER_MAX];
+	LOG_WARN("address-taken", KV_STR("address", addr_text_port(&t->at, text)), KV_STR("listener", t->section),
+		KV_STR("by", port_holder(&t->at, holder)), KV_U64("retried_for_ms", wait_ms));
+}
+
 /* A master that was killed leaves workers that close their listeners within moments: hence the waiting. */
 static bool listen_on(struct bind_tcp *t, uint64_t until_ms, struct err *e)
 {
+	bool said = false;
 	while (!sock_listen_tcp(&t->at, TCP_BACKLOG, &t->fd, e)) {
+		uint64_t now = clock_mono_ms();
 		if (e->sys == EAFNOSUPPORT && t->at.family == AF_INET6 && is_any(&t->at))
 			return true; /* a host without IPv6: "*" is what there is */
-		if (e->sys != EADDRINUSE || clock_mono_ms() >= until_ms) {
-			err_add(e, "[listener %s]", t->section);
-			return false;
-		}
+		if (e->sys != EADDRINUSE || now >= until_ms)
+			return say_failed(t, e);
+		if (!said)
+			say_taken(t, until_ms - now);
+		said = true;
 		poll(NULL, 0, RETRY_MS);
 	}
 	return true;

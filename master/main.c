@@ -131,6 +131,13 @@ static void raise_fd_limit(void)
 	(void)!setrlimit(RLIMIT_NOFILE, &now); /* a container may forbid it: then daemons log `fd-limit` */
 }
 
+static int connect_log(void *arg)
+{
+	struct master *m = arg;
+	int fd;
+	return sock_connect_unix(m->binds.rundir, "logd.log", SOCK_SEQPACKET, LOG_WAIT_MS, &fd, NULL) ? fd : -1;
+}
+
 static bool claim(struct master *m, struct err *e)
 {
 	const struct cfg_global *g = &m->cfg->global;
@@ -142,15 +149,14 @@ static bool claim(struct master *m, struct err *e)
 	int rundir = open(g->runtime_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (rundir < 0)
 		return err_sys(e, ERR_PERM, "open %s", g->runtime_directory);
-	return binds_open_unix(&m->binds, rundir, m->cfg, e) &&
-	       binds_open_tcp(m->cfg, &m->binds.tcp, BIND_WAIT_MS, &m->binds.tcp, e);
-}
-
-static int connect_log(void *arg)
-{
-	struct master *m = arg;
-	int fd;
-	return sock_connect_unix(m->binds.rundir, "logd.log", SOCK_SEQPACKET, LOG_WAIT_MS, &fd, NULL) ? fd : -1;
+	if (!binds_open_unix(&m->binds, rundir, m->cfg, e))
+		return false;
+	/* What is said from here on waits in logd's socket for logd; a port that is taken is said to who starts us as well. */
+	log_open("master", (enum log_level)m->cfg->log.log_level, connect_log, m);
+	log_stderr_too(true);
+	bool ok = binds_open_tcp(m->cfg, &m->binds.tcp, BIND_WAIT_MS, &m->binds.tcp, e);
+	log_stderr_too(false);
+	return ok;
 }
 
 static void on_stop(int signo, void *arg)
@@ -180,6 +186,7 @@ static bool open_loop(struct master *m, struct err *e)
 
 static bool set_up(struct master *m, struct err *e)
 {
+	signal(SIGPIPE, SIG_IGN);
 	if (!find_programs(m, e) || !claim(m, e))
 		return false;
 	raise_fd_limit();
@@ -189,8 +196,6 @@ static bool set_up(struct master *m, struct err *e)
 	m->snapshot = cfg_snapshot(m->cfg, e);
 	if (m->snapshot < 0 || !open_loop(m, e))
 		return false;
-	signal(SIGPIPE, SIG_IGN);
-	log_open("master", (enum log_level)m->cfg->log.log_level, connect_log, m);
 	return true;
 }
 

@@ -3,7 +3,7 @@
  *
  *   main.c      options and the order of the start           leader.c    one running daemon: fork, exec, its channel, its end
  *   dirs.c      directories and the lock                     services.c  what should run, restarts, the order of stopping
- *   binds.c     the sockets                                  reload.c    a new configuration, all or nothing
+ *   binds.c     the sockets; holder.c: who else has them     reload.c    a new configuration, all or nothing
  *   control.c   status, stop, reload for `postern`           notify.c    systemd
  */
 #ifndef MASTER_MASTER_H

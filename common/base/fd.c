@@ -137,13 +137,17 @@ fail:
 
 bool fd_read_path(int dirfd, const char *path, struct buf *b, struct err *e)
 {
-	int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	bool ok;
+	int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* never waits for a pipe's writer */
+	struct stat st;
+	bool ok = false;
 
 	if (fd < 0)
 		return err_sys(e, ERR_TEMP, "open %s", path);
-	ok = fd_read_file(fd, b, e);
-	if (!ok)
+	if (fstat(fd, &st) < 0)
+		err_sys(e, ERR_TEMP, "look at %s", path);
+	else if (!S_ISREG(st.st_mode))
+		err_set(e, ERR_PERM, "%s is not a regular file", path);
+	else if (!(ok = fd_read_file(fd, b, e)))
 		err_add(e, "%s", path);
 	fd_close(&fd);
 	return ok;

@@ -17,7 +17,8 @@ bool fd_pwrite_all(int fd, const void *p, size_t n, off_t at, struct err *e) MUS
 bool fd_pread(int fd, void *p, size_t n, off_t at, size_t *ret_n, struct err *e) MUST_CHECK;
 /* Appends the whole file (from offset 0, by pread) to b; ERR_LIMIT when it does not fit. */
 bool fd_read_file(int fd, struct buf *b, struct err *e) MUST_CHECK;
-bool fd_read_path(int dirfd, const char *path, struct buf *b, struct err *e) MUST_CHECK; /* O_NOFOLLOW is not set */
+/* A regular file, or ERR_PERM; never blocks. O_NOFOLLOW is not set. */
+bool fd_read_path(int dirfd, const char *path, struct buf *b, struct err *e) MUST_CHECK;
 /* Copies len bytes from `in` at offset `from` (pread only) to the current place of `out`. Short input is ERR_TEMP. */
 bool fd_copy(int in, off_t from, uint64_t len, int out, struct err *e) MUST_CHECK;
 bool fd_sync(int fd, struct err *e) MUST_CHECK;                         /* fsync */

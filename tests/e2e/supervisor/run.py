@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -175,9 +176,35 @@ def bad_start(i):
         r = subprocess.run([program, "-c", conf], capture_output=True, text=True, timeout=20)
         line = r.stderr + r.stdout
         claim(f"bad configuration: refused, names {want} and the line", r.returncode != 0 and want in line and "postern.conf:" in line, line)
+    os.unlink(conf)
+    os.mkfifo(conf)
+    r = subprocess.run([program, "-c", conf], capture_output=True, text=True, timeout=20)
+    claim("a configuration that is a pipe is refused at once", r.returncode != 0 and "not a regular file" in r.stderr, r.stderr)
+    os.unlink(conf)
     with open(conf, "w") as f:
         f.write(good)
     i.up()
+
+
+def odd_reload(i):
+    conf = i.env["POSTERN_CONF"]
+    os.rename(conf, conf + ".good")
+    os.mkfifo(conf)
+    out = i.postern("reload")
+    claim("a reload from a pipe is refused at once", out.returncode != 0 and "not a regular file" in out.stdout + out.stderr, out.stdout + out.stderr)
+    os.rename(conf + ".good", conf)
+    claim("and all goes on", i.send().startswith("250"))
+
+
+def taken_address(i):
+    i.down()
+    with socket.create_server(i.where) as holder:
+        t = threading.Thread(target=i.up)
+        t.start()
+        said = until(lambda: "address-taken" in i.master_out())
+        claim("an address that is taken is said at once, with who has it", said and f"[{os.getpid()}]" in i.master_out(), i.master_out())
+    t.join()
+    claim("and had when it is free again; the log tells, too", i.send().startswith("250") and i.wait_log(" address-taken "), i.log()[-1000:])
 
 
 def two_side_by_side(i):
@@ -188,5 +215,5 @@ def two_side_by_side(i):
         other.purge()
 
 
-run(identities, status, second_one_refused, what_dies_comes_back, reload, reload_under_load, graceful_stop, killed_master, by_command, bad_start,
+run(identities, status, second_one_refused, what_dies_comes_back, reload, reload_under_load, graceful_stop, killed_master, by_command, bad_start, odd_reload, taken_address,
     two_side_by_side, sets=("restart_delay_max = 1s",))

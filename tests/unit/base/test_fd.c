@@ -111,8 +111,18 @@ static void reading_a_path_names_it_in_the_error(void)
 	CU_ASSERT_FALSE(fd_read_path(AT_FDCWD, "/nonexistent/file", &b, &e));
 	CU_ASSERT_EQUAL(e.sys, ENOENT);
 	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "/nonexistent/file"));
-	CU_ASSERT_FALSE(fd_read_path(AT_FDCWD, "/", &b, &e));
-	CU_ASSERT_EQUAL(e.sys, EISDIR);
+	char fifo[] = "/tmp/fifo-XXXXXX";
+	int fd = mkstemp(fifo);
+	fd_close(&fd);
+	unlink(fifo);
+	CU_ASSERT_EQUAL(mkfifo(fifo, 0600), 0);
+	const char *const odd[] = { "/", "/dev/null", fifo }; /* the last would block */
+	for (size_t i = 0; i < COUNT(odd); i++) {
+		CU_ASSERT_FALSE(fd_read_path(AT_FDCWD, odd[i], &b, &e));
+		CU_ASSERT_EQUAL(e.kind, ERR_PERM);
+		CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "is not a regular file"));
+	}
+	unlink(fifo);
 	CU_ASSERT_EQUAL(b.len, 0);
 	buf_free(&b);
 }

@@ -1,4 +1,5 @@
 #include "master/binds.h"
+#include "master/holder.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "net/sock.h"
@@ -88,6 +89,7 @@ static void a_new_set_that_fails_leaves_the_old_one_alone(void)
 	CU_ASSERT_FALSE(open_tcp("late", text, &old, 0, &new, &e));
 	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "[listener late]"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, taken));
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "held by unit-tests["));
 	CU_ASSERT_EQUAL(new.len, 0);
 	CU_ASSERT_TRUE(is_open(stays));
 	binds_drop_tcp(&old, NULL);
@@ -114,6 +116,36 @@ static void a_port_that_is_being_left_is_waited_for(void)
 	CU_ASSERT_TRUE(clock_mono_ms() - start >= 100);
 	CU_ASSERT_EQUAL(waitpid(pid, NULL, 0), pid);
 	binds_drop_tcp(&v, NULL);
+}
+
+static void who_has_a_port_is_named(void)
+{
+	static const struct {
+		const char *held, *wanted;
+		bool conflict;
+	} t[] = {
+		{ "127.0.0.1", "127.0.0.1", true },
+		{ "127.0.0.1", "0.0.0.0", true },
+		{ "0.0.0.0", "127.0.0.1", true },
+		{ "127.0.0.1", "127.0.0.2", false },
+		{ "::1", "::1", true },
+		{ "::1", "127.0.0.1", false },
+	};
+	char name[HOLDER_MAX], self[HOLDER_MAX];
+	snprintf(self, sizeof(self), "[%d]", (int)getpid());
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct addr held, wanted;
+		int fd;
+		CU_ASSERT_TRUE(addr_parse_ip(sv_of(t[i].held), &held) && addr_parse_ip(sv_of(t[i].wanted), &wanted));
+		held.port = 0;
+		if (!sock_listen_tcp(&held, 1, &fd, NULL))
+			continue; /* no IPv6 here */
+		CU_ASSERT_TRUE(sock_local_addr(fd, &held, NULL));
+		wanted.port = held.port;
+		CU_ASSERT_EQUAL(strstr(port_holder(&wanted, name), self) != NULL, t[i].conflict);
+		fd_close(&fd);
+		CU_ASSERT_STRING_EQUAL(port_holder(&wanted, name), "");
+	}
 }
 
 static void an_address_twice_is_refused(void)
@@ -156,6 +188,7 @@ void suite_master_binds(void)
 		UNIT(addresses_that_stay_keep_their_sockets),
 		UNIT(a_new_set_that_fails_leaves_the_old_one_alone),
 		UNIT(a_port_that_is_being_left_is_waited_for),
+		UNIT(who_has_a_port_is_named),
 		UNIT(an_address_twice_is_refused),
 		UNIT(all_endpoints_are_bound_and_removed),
 		UNIT_END,
