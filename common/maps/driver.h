@@ -23,7 +23,8 @@ struct map_driver {
 	enum map_result (*get)(struct map *m, struct sv folded_key, struct buf *ret_value, struct err *e);
 	bool (*each)(struct map *m, map_visit *on, void *arg, struct err *e);
 };
-extern const struct map_driver map_driver_text, map_driver_inline, map_driver_bdb;
+extern const struct map_driver map_driver_text, map_driver_inline, map_driver_bdb, map_driver_cidr, map_driver_regexp,
+	map_driver_pcre;
 
 struct map {
 	const struct map_driver *driver;
@@ -43,6 +44,19 @@ struct map_stamp {
 };
 struct map_stamp map_stamp_of(const struct stat *st);
 bool map_stamp_same(const struct map_stamp *a, const struct map_stamp *b);
+
+/* --- a table that is made from a text file: a driver's functions for it --------------------------------------------------- */
+struct map_file_kind {
+	/* NULL: faulty. ERR_PERM with "PATH:LINE: what is wrong". */
+	void *(*parse)(struct sv text, enum map_form form, const char *path, struct err *e);
+	void (*free)(void *content);
+};
+bool map_file_open(struct map *m, const struct map_file_kind *kind, const char *path, struct err *e) MUST_CHECK;
+void map_file_close(struct map *m);
+void map_file_refresh(struct map *m);
+void *map_file_content(const struct map *m); /* what parse() made of the last good version */
+/* A regular file, no larger than MAP_TEXT_MAX. */
+bool map_file_read(const char *path, struct buf *text, struct map_stamp *ret_stamp, struct err *e) MUST_CHECK;
 
 /* --- entries in memory, sorted: few bytes each, and no key that a peer chooses makes it slow ------------------------------ */
 struct map_table {
@@ -65,8 +79,6 @@ void map_table_each(const struct map_table *t, map_visit *on, void *arg);
 
 /* Parses a text source into t and sorts it. ERR_PERM with "PATH:LINE: what is wrong". */
 bool map_source_parse(struct sv text, enum map_form form, const char *path, struct map_table *t, struct err *e) MUST_CHECK;
-/* Reads a source file that path names: regular, no larger than MAP_TEXT_MAX. */
-bool map_source_load(
-	const char *path, enum map_form form, struct map_table *t, struct map_stamp *ret_stamp, struct err *e) MUST_CHECK;
+bool map_source_load(const char *path, enum map_form form, struct map_table *t, struct err *e) MUST_CHECK;
 
 #endif

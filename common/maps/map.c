@@ -1,6 +1,7 @@
 #include "maps/driver.h"
 
-static const struct map_driver *const drivers[] = { &map_driver_text, &map_driver_inline, &map_driver_bdb };
+static const struct map_driver *const drivers[] = { &map_driver_text, &map_driver_inline, &map_driver_bdb, &map_driver_cidr,
+	&map_driver_regexp, &map_driver_pcre };
 
 static const struct map_driver *find_driver(struct sv type)
 {
@@ -19,7 +20,8 @@ struct map *map_open(const char *spec, enum map_form form, struct err *e)
 	if (!typed)
 		err_set(e, ERR_PERM, "table %s: no type; write text:/path, bdb:/path or inline:{key=value; ...}", spec);
 	else if (!driver)
-		err_set(e, ERR_PERM, "table %s: unknown type %.*s; there are text:, bdb: and inline:", spec, (int)type.n, type.p);
+		err_set(e, ERR_PERM, "table %s: unknown type %.*s; there are text:, bdb:, inline:, cidr: and regexp:", spec,
+			(int)type.n, type.p);
 	if (!driver)
 		return NULL;
 	struct map *m = mem_new(sizeof(*m));

@@ -1,6 +1,8 @@
 /* map - lookup tables, `type:name`, behind one driver interface. Read only: nothing here changes a table in place.
  *
- * Types: inline:{k=v; k2=v2}  text:/path (flat file, `key value`, re-read when it changes)  aliases form: text:/etc/aliases
+ * Types: cidr:/path (file of networks, `192.0.2.0/24 value`; the longest prefix counts; the value may be missing)
+ * regexp:/path, also written pcre: (file of `/pattern/flags value`; the first match counts, $1 in the value; bounded work)
+ * inline:{k=v; k2=v2}  text:/path (flat file, `key value`, re-read when it changes)  aliases form: text:/etc/aliases
  * (`name: value, value`; continuation lines; quoted names)  bdb:/path (Berkeley DB hash or btree, /path or /path.db, compiled by
  * `postern map compile`). A changed table is seen without a restart. Keys are folded to lower case. */
 #ifndef MAPS_MAP_H

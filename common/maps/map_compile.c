@@ -38,14 +38,13 @@ bool map_compile_bdb(const char *source_path, enum map_form form, const char *pa
 {
 	char tmp[PATH_LEN_MAX];
 	struct map_table table;
-	struct map_stamp stamp;
 	uint64_t n = 0;
 	int len = snprintf(tmp, sizeof(tmp), "%s.%ld.tmp", path_db, (long)getpid());
 
 	if (len < 0 || (size_t)len >= sizeof(tmp))
 		return err_set(e, ERR_PERM, "the path of the table is too long");
 	map_table_init(&table);
-	bool ok = map_source_load(source_path, form, &table, &stamp, e);
+	bool ok = map_source_load(source_path, form, &table, e);
 	if (ok) {
 		unlink(tmp); /* of a process with this number that was killed */
 		ok = bdb_write(tmp, &table, &n, e) && finish(tmp, source_path, path_db, e);

@@ -1,8 +1,5 @@
 /* Text sources: logical lines (a line that begins with a blank continues the one before), comments, keys and values. */
-#include "base/fd.h"
 #include "maps/driver.h"
-
-#include <fcntl.h>
 
 #define LOGICAL_MAX (MAP_KEY_MAX + MAP_VALUE_MAX + 64) /* both, quotes and what stands between */
 
@@ -111,29 +108,12 @@ bool map_source_parse(struct sv text, enum map_form form, const char *path, stru
 	return ok;
 }
 
-bool map_source_load(const char *path, enum map_form form, struct map_table *t, struct map_stamp *ret_stamp, struct err *e)
+bool map_source_load(const char *path, enum map_form form, struct map_table *t, struct err *e)
 {
 	struct buf text = BUF_INIT(MAP_TEXT_MAX);
-	struct stat st;
-	bool ok = false;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* never waits for a pipe's writer */
+	struct map_stamp stamp;
+	bool ok = map_file_read(path, &text, &stamp, e) && map_source_parse(buf_sv(&text), form, path, t, e);
 
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		err_sys(e, ERR_TEMP, "read %s", path);
-		goto out;
-	}
-	if (!S_ISREG(st.st_mode)) {
-		err_set(e, ERR_PERM, "%s is not a regular file", path);
-		goto out;
-	}
-	*ret_stamp = map_stamp_of(&st); /* as of before the reading: a write meanwhile is seen next time */
-	if (!fd_read_file(fd, &text, e)) {
-		err_add(e, "read %s", path);
-		goto out;
-	}
-	ok = map_source_parse(buf_sv(&text), form, path, t, e);
-out:
-	fd_close(&fd);
 	buf_free(&text);
 	return ok;
 }

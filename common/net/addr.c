@@ -180,6 +180,15 @@ bool addr_net_parse(struct sv text, struct addr_net *ret, struct err *e)
 	return true;
 }
 
+struct addr_net addr_net_of(const struct addr *a, unsigned bits)
+{
+	struct addr_net net = { .family = a->family, .bits = (uint8_t)MIN(bits, 8 * ip_len(a->family)) };
+
+	memcpy(net.ip, a->ip, sizeof(net.ip));
+	mask(net.ip, ip_len(net.family), net.bits);
+	return net;
+}
+
 bool addr_net_has(const struct addr_net *net, const struct addr *a)
 {
 	size_t whole = net->bits / 8;

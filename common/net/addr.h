@@ -31,6 +31,7 @@ bool addr_is_loopback(const struct addr *a);
 
 /* "10.0.0.0/8", "::1"; host bits set: an error that names the network. */
 bool addr_net_parse(struct sv text, struct addr_net *ret, struct err *e) MUST_CHECK;
+struct addr_net addr_net_of(const struct addr *a, unsigned bits); /* the network of so many bits that holds an IP address */
 bool addr_net_has(const struct addr_net *net, const struct addr *a);
 const char *addr_net_text(const struct addr_net *net, char dst[ADDR_TEXT_MAX]);
 
