@@ -6,6 +6,8 @@
 #include "base/log.h"
 
 #define TRY_MS 100
+#define PAUSE_MS 1000 /* after the disk failed, doubled each time */
+#define PAUSE_MS_MAX 60000
 #define IO_JOBS_MAX 64
 
 struct item {
@@ -15,7 +17,7 @@ struct item {
 	uint32_t slot; /* INDEX_NONE: in new/, not in the index */
 	bool announced, hold;
 	bool in_io;
-	bool said; /* that it cannot be opened now; it is tried again quietly */
+	uint64_t pause_ms, at_ms; /* not before, after this pause: the disk failed */
 	struct io_job job;
 	int fd; /* while in io */
 	uint64_t size;
@@ -26,6 +28,14 @@ struct look {
 	size_t n, n_io;
 	struct ev_timer timer;
 };
+
+/* In so long at the latest. */
+static void wake(struct qmgr *q, uint64_t ms)
+{
+	struct ev_timer *t = &q->look->timer;
+	if (t->place == 0 || t->due_ms > ev_now_ms(q->loop) + ms)
+		ev_timer_set(q->loop, t, ms);
+}
 
 static void remove_item(struct look *l, struct item *it)
 {
@@ -46,12 +56,25 @@ static struct item *add_item(struct qmgr *q, const struct spool_id *id)
 	return it;
 }
 
+/* Said once: it is tried again until it is there, quietly and less and less often. */
+static void put_off(struct item *it, const struct err *e)
+{
+	uint64_t now = ev_now_ms(it->q->loop);
+	if (it->pause_ms == 0)
+		LOG_WARN("open-failed", KV_QID(it->id.text), KV_ERR(e));
+	it->pause_ms = it->pause_ms == 0 ? PAUSE_MS : MIN(it->pause_ms * 2, (uint64_t)PAUSE_MS_MAX);
+	it->at_ms = now + it->pause_ms;
+	wake(it->q, it->pause_ms);
+}
+
 static void arrive(struct item *it, int fd, uint64_t size, bool look)
 {
 	struct arrival a = { .id = it->id, .fd = fd, .file_size = size, .look = look, .hold = it->hold };
-	struct qmgr *q = it->q;
-	remove_item(q->look, it);
-	work_arrive(q, &a);
+	struct err e;
+	if (work_arrive(it->q, &a, &e))
+		remove_item(it->q->look, it);
+	else
+		put_off(it, &e);
 }
 
 static void wipe(struct item *it, const char *reason)
@@ -72,13 +95,6 @@ static void bad(struct item *it, const char *reason)
 	remove_item(q->look, it);
 }
 
-static void say_failed(struct item *it, const struct err *e)
-{
-	if (!it->said)
-		LOG_WARN("open-failed", KV_QID(it->id.text), KV_ERR(e));
-	it->said = true;
-}
-
 static void verified(struct io_job *job, enum io_answer answer, const struct err *e)
 {
 	struct item *it = job->arg;
@@ -96,10 +112,9 @@ static void verified(struct io_job *job, enum io_answer answer, const struct err
 		else if (answer == IO_CORRUPT)
 			bad(it, e->text);
 		else
-			say_failed(it, e);
+			put_off(it, e);
 	}
-	if (q->look->n > 0)
-		ev_timer_set(q->loop, &q->look->timer, answer == IO_TEMP ? TRY_MS : 0);
+	wake(q, 0); /* a helper is free */
 	work_dispatch(q);
 }
 
@@ -159,7 +174,7 @@ static void try_new(struct item *it)
 		bad(it, e.text);
 		return;
 	case FOUND_FAILED:
-		say_failed(it, &e);
+		put_off(it, &e);
 		return;
 	case FOUND_LOCKED:
 		return;
@@ -177,7 +192,7 @@ static void try_new(struct item *it)
 
 static void try_item(struct item *it)
 {
-	if (it->in_io)
+	if (it->in_io || it->at_ms > ev_now_ms(it->q->loop))
 		return;
 	if (it->slot != INDEX_NONE)
 		try_entry(it);
@@ -190,12 +205,14 @@ static void try_all(struct qmgr *q)
 	struct item *next;
 	if (!q->locked || q->draining)
 		return;
+	uint64_t now = ev_now_ms(q->loop);
 	for (struct item *it = q->look->first; it != NULL; it = next) {
 		next = it->next;
 		try_item(it);
 	}
-	if (q->look->n > q->look->n_io)
-		ev_timer_set(q->loop, &q->look->timer, TRY_MS);
+	for (const struct item *it = q->look->first; it != NULL; it = it->next)
+		if (!it->in_io)
+			wake(q, it->at_ms > now ? it->at_ms - now : TRY_MS);
 	work_dispatch(q);
 }
 
@@ -227,8 +244,8 @@ void look_free(struct qmgr *q)
 static void added(struct qmgr *q, struct item *it)
 {
 	try_item(it);
-	if (q->look->n > q->look->n_io && q->look->timer.place == 0)
-		ev_timer_set(q->loop, &q->look->timer, TRY_MS);
+	if (q->look->n > q->look->n_io)
+		wake(q, TRY_MS);
 }
 
 void look_add(struct qmgr *q, const struct spool_id *id) { added(q, add_item(q, id)); }
@@ -238,14 +255,16 @@ void look_note(struct qmgr *q, const struct spool_id *id, bool hold)
 	uint64_t size;
 	struct err e;
 	int fd;
-	if (qfile_open(qfile_dir(&q->dir, IN_NEW, id), id->text, &fd, &size, &e) == FOUND) {
-		work_arrive(q, &(struct arrival){ .id = *id, .fd = fd, .file_size = size, .hold = hold });
+	bool found = qfile_open(qfile_dir(&q->dir, IN_NEW, id), id->text, &fd, &size, &e) == FOUND;
+	if (found && work_arrive(q, &(struct arrival){ .id = *id, .fd = fd, .file_size = size, .hold = hold }, &e))
 		return;
-	}
 	struct item *it = add_item(q, id);
 	it->announced = true;
 	it->hold = hold;
-	added(q, it);
+	if (found)
+		put_off(it, &e);
+	else
+		added(q, it);
 }
 
 void look_add_entry(struct qmgr *q, uint32_t slot)
@@ -254,8 +273,7 @@ void look_add_entry(struct qmgr *q, uint32_t slot)
 	index_id(q->index, slot, &id);
 	index_at(q->index, slot)->state = ENTRY_BUSY;
 	add_item(q, &id)->slot = slot;
-	if (q->look->timer.place == 0)
-		ev_timer_set(q->loop, &q->look->timer, TRY_MS);
+	wake(q, TRY_MS);
 }
 
 void look_hint(struct qmgr *q)

@@ -1,6 +1,6 @@
 /* look - files that cannot be taken yet: their lock is still another's (an smtpd that writes, or an agent of an earlier queue-mgr),
  * or they came without a note and must be synced and checked first. The end of a lock is no event: the list is tried at the end of
- * each channel and every 100 ms. */
+ * each channel and every 100 ms. What the disk does not give is said once and tried again after a pause that grows: it stays. */
 #ifndef QUEUE_LOOK_H
 #define QUEUE_LOOK_H
 

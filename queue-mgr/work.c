@@ -151,19 +151,17 @@ static void arrive_msg(struct qmgr *q, struct msg *m, const struct arrival *a)
 	work_ready(q, slot, RING_FRESH);
 }
 
-void work_arrive(struct qmgr *q, const struct arrival *a)
+bool work_arrive(struct qmgr *q, const struct arrival *a, struct err *e)
 {
-	struct err e;
-	struct msg *m = msg_read(a->fd, &a->id, a->file_size, &e);
+	struct msg *m = msg_read(a->fd, &a->id, a->file_size, e);
 	if (m != NULL) {
 		arrive_msg(q, m, a);
-		return;
+		return true;
 	}
-	if (e.kind != ERR_TEMP)
-		qfile_corrupt(&q->dir, qfile_dir(&q->dir, IN_NEW, &a->id), a->id.text, e.text);
-	else
-		look_add(q, &a->id);
+	if (e->kind != ERR_TEMP)
+		qfile_corrupt(&q->dir, qfile_dir(&q->dir, IN_NEW, &a->id), a->id.text, e->text);
 	close(a->fd);
+	return e->kind != ERR_TEMP;
 }
 
 /* --- opening --------------------------------------------------------------------------------------------------------------- */

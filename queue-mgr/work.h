@@ -11,7 +11,8 @@ struct arrival {
 	bool look; /* came without its note: may have been delivered before */
 	bool hold; /* smtpd asked to hold it */
 };
-void work_arrive(struct qmgr *q, const struct arrival *a);
+/* False: it cannot be read now, the file is where it was. What is no queue file goes to corrupt/. */
+bool work_arrive(struct qmgr *q, const struct arrival *a, struct err *e) MUST_CHECK;
 
 /* The open message of an entry in state OPEN. */
 struct msg *work_open_msg(const struct qmgr *q, uint32_t slot);

@@ -10,7 +10,7 @@ enum { PEER_SMTPD = 1 << 0, PEER_LOCAL = 1 << 1 };
 enum { PH_READY = 1 << 0 };
 
 struct server;
-enum ask_kind { ASK_NOTHING, ASK_RCPT, ASK_BOX, ASK_UID };
+enum ask_kind { ASK_NOTHING, ASK_RCPT, ASK_BOX, ASK_UID, ASK_TABLE };
 
 struct chan {
 	struct server *server;
@@ -26,6 +26,7 @@ struct chan {
 	bool local_client;
 	uint64_t uid;
 	char address[ADDRESS_MAX + 1];
+	struct resolve_table_req look; /* ASK_TABLE */
 };
 
 /* Sends, or keeps it until the client reads. A failure sets `broken`. */

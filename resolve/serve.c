@@ -19,6 +19,7 @@ struct server {
 	struct ev_loop *loop;
 	struct rules *rules;
 	struct table aliases, mailboxes;
+	struct hmap *named; /* tables for smtpd */
 	struct users *users;
 	struct lookups lookups;
 	struct decision decision; /* reused */
@@ -178,10 +179,34 @@ static bool answer_uid(struct chan *c)
 	return true;
 }
 
+static bool answer_table(struct chan *c)
+{
+	struct server *s = c->server;
+	struct resolve_table a = { 0 };
+	struct buf value = BUF_INIT(sizeof(a.value) - 1);
+	struct err e = { .kind = ERR_NONE };
+	enum map_result r = named_tables_get(s->named, c->look.spec, sv_of(c->look.key), ev_now_ms(s->loop), &value, &e);
+
+	a.result = r;
+	if (r == MAP_FOUND && !sv_copy(buf_sv(&value), a.value, sizeof(a.value))) {
+		a.result = MAP_FAILED;
+		err_set(&e, ERR_PERM, "%s: a value holds a NUL byte", c->look.spec);
+	}
+	if (a.result == MAP_FAILED)
+		copy_text(a.text, sizeof(a.text), e.text);
+	if (e.kind == ERR_PEER)
+		LOG_WARN("table-refused", KV_STR("table", c->look.spec));
+	chan_send(c, &resolve_table_desc, &a, &s->scratch);
+	buf_free(&value);
+	return true;
+}
+
 /* One question at a time: the next is read when this one's answer is on its way. */
 static void try_answer(struct chan *c)
 {
-	static bool (*const answer[])(struct chan *) = { [ASK_RCPT] = answer_rcpt, [ASK_BOX] = answer_box, [ASK_UID] = answer_uid };
+	static bool (*const answer[])(struct chan *) = {
+		[ASK_RCPT] = answer_rcpt, [ASK_BOX] = answer_box, [ASK_UID] = answer_uid, [ASK_TABLE] = answer_table
+	};
 	struct server *s = c->server;
 
 	s->now = c;
@@ -250,9 +275,19 @@ static bool on_uid(void *chan, void *msg, struct err *e)
 	return ask(c, ASK_UID);
 }
 
+static bool on_table(void *chan, void *msg, struct err *e)
+{
+	struct chan *c = chan;
+
+	(void)e;
+	c->look = *(const struct resolve_table_req *)msg;
+	return ask(c, ASK_TABLE);
+}
+
 static const struct ipc_rule rules[] = {
 	{ &resolve_req_desc, PEER_SMTPD, PH_READY, 0, on_rcpt },
 	{ &resolve_uid_req_desc, PEER_SMTPD, PH_READY, 0, on_uid },
+	{ &resolve_table_req_desc, PEER_SMTPD, PH_READY, 0, on_table },
 	{ &resolve_box_req_desc, PEER_LOCAL, PH_READY, 0, on_box },
 	{ NULL },
 };
@@ -356,6 +391,7 @@ static void on_end(struct ev_timer *t, void *arg)
 	users_free(s->users);
 	table_close(&s->aliases);
 	table_close(&s->mailboxes);
+	named_tables_free(s->named);
 	decision_free(&s->decision);
 	rules_free(s->rules);
 	ipc_packet_free(&s->packet);
@@ -381,6 +417,7 @@ bool resolve_start(struct svc_ctx *ctx, struct ev_loop *loop, struct err *e)
 		.chans = hmap_new(CHANNELS_MAX) };
 	table_init(&s->aliases, "aliases", cfg->resolve.aliases, MAP_ALIASES, ev_now_ms(loop));
 	table_init(&s->mailboxes, "virtual_mailboxes", cfg->resolve.virtual_mailboxes, MAP_PLAIN, ev_now_ms(loop));
+	s->named = named_tables_new(cfg, ev_now_ms(loop));
 	s->users = users_new(loop, &cfg->resolve, on_looked_up, s);
 	s->lookups = (struct lookups){ get_alias, get_mailbox, get_user, get_base_owner, s };
 	decision_init(&s->decision, r);

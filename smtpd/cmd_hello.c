@@ -1,5 +1,7 @@
 /* EHLO and HELO (RFC 5321 4.1.1.1). */
-#include "session.h"
+#include "extensions.h"
+
+#define EHLO_MAX 4000
 
 /* The name is checked for form only, and liberally: what a client calls itself proves nothing (RFC 5321 4.1.4), but it goes into
  * our Received line and log. Of printable ASCII only what has a meaning in a header is refused. */
@@ -31,15 +33,11 @@ enum phase cmd_ehlo(struct session *s, struct sv arg, struct buf *reply)
 		return s->phase;
 	session_reset(s);
 	s->esmtp = true;
-	smtp_replyf(reply, 250, "",
-		"%s greets %s\n"
-		"PIPELINING\n"
-		"SIZE %llu\n"
-		"8BITMIME\n"
-		"ENHANCEDSTATUSCODES\n"
-		"SMTPUTF8\n"
-		"HELP",
-		s->cfg->global.hostname, s->helo, (unsigned long long)s->cfg->global.message_max_size);
+	struct buf text = BUF_INIT(EHLO_MAX);
+	buf_putf(&text, "%s greets %s", s->cfg->global.hostname, s->helo);
+	extensions_put(s, &text);
+	smtp_reply(reply, 250, "", buf_str(&text));
+	buf_free(&text);
 	return PH_HELLO;
 }
 

@@ -1,5 +1,5 @@
 /* RSET, NOOP, VRFY, EXPN, HELP, QUIT, and the table of all commands. */
-#include "session.h"
+#include "params.h"
 
 #define EXPN_MAX 100 /* addresses listed */
 
@@ -65,11 +65,23 @@ enum phase cmd_expn(struct session *s, struct sv arg, struct buf *reply)
 	return s->phase;
 }
 
+static void put_help(const struct session *s, const struct command *c, struct buf *reply)
+{
+	struct buf text = BUF_INIT(1000);
+	buf_puts(&text, c->help);
+	if (c->params) {
+		buf_puts(&text, "\nParameters here:");
+		c->params(s, &text);
+	}
+	smtp_reply(reply, 214, "2.0.0", buf_str(&text));
+	buf_free(&text);
+}
+
 static enum phase help_on(struct session *s, struct sv topic, struct buf *reply)
 {
 	for (const struct command *c = session_commands; c->verb; c++)
 		if (sv_ieqs(topic, c->verb)) {
-			smtp_reply(reply, 214, "2.0.0", c->help);
+			put_help(s, c, reply);
 			return s->phase;
 		}
 	return session_complain(s, reply, 504, "5.5.4", "There is no such command");
@@ -101,8 +113,9 @@ const struct command session_commands[] = {
 	{ "EHLO", PH_ANY, "", "EHLO your.host.name: greets, and shows what this server can do", false, cmd_ehlo },
 	{ "HELO", PH_ANY, "", "HELO your.host.name: greets, the old way", false, cmd_helo },
 	{ "MAIL", PH_HELLO, "A message is in progress: finish it, or say RSET",
-		"MAIL FROM:<address> [SIZE=bytes] [BODY=8BITMIME] [SMTPUTF8]: begins a message", false, cmd_mail },
-	{ "RCPT", PH_MESSAGE, "Say MAIL first", "RCPT TO:<address>: one for each recipient", false, cmd_rcpt },
+		"MAIL FROM:<address> [parameters]: begins a message", false, cmd_mail, mail_params_help },
+	{ "RCPT", PH_MESSAGE, "Say MAIL first", "RCPT TO:<address> [parameters]: one for each recipient", false, cmd_rcpt,
+		rcpt_params_help },
 	{ "DATA", PH_MESSAGE, "Say MAIL and RCPT first", "DATA: the message follows, ended by a line with only a dot", true,
 		cmd_data },
 	{ "RSET", PH_ANY, "", "RSET: forgets the message in progress", true, cmd_rset },

@@ -1,5 +1,5 @@
 /* RCPT (RFC 5321 4.1.1.3). What we can know about a recipient is said here, not in a bounce (DESIGN D8). */
-#include "session.h"
+#include "finals.h"
 
 /* RFC 5321 4.5.1: <postmaster> needs no domain. Local programs may leave it away; `resolve` adds the origin. */
 static bool check_form(const struct session *s, const struct maddr *to, const char *text, struct refusal *r)
@@ -85,83 +85,22 @@ static bool ask(struct session *s, const struct maddr *to, const char *text, str
 	return false;
 }
 
-/* Two addresses with one mailbox behind them are one recipient: local parts of ours are compared without case. */
-static void dedup_key(const struct maddr *a, uint64_t class, char dst[MADDR_TEXT_MAX + 1])
-{
-	maddr_text(a, dst);
-	if (class != CLASS_LOCAL)
-		return;
-	for (char *p = dst; *p; p++)
-		*p = ascii_lower(*p);
-}
-
-enum add_result { ADDED, ADD_FULL, ADD_BAD };
-static enum add_result add_final(struct txn *t, const struct maddr *orig, const struct resolve_rcpt *a)
-{
-	struct maddr final;
-	char key[MADDR_TEXT_MAX + 1];
-	if (!maddr_parse(sv_of(a->address), MADDR_UTF8_OK, &final, NULL))
-		return ADD_BAD;
-	dedup_key(&final, a->class, key);
-	if (!t->seen)
-		t->seen = hmap_new(t->rcpts.max);
-	if (hmap_get(t->seen, sv_of(key)))
-		return ADDED;
-	struct spool_rcpt *r = vec_push(&t->rcpts);
-	if (!r || !hmap_put(t->seen, sv_of(key), t))
-		return ADD_FULL;
-	*r = (struct spool_rcpt){
-		.addr = final, .cls = (uint8_t)a->class, .status = SPOOL_TODO, .number = (uint32_t)t->rcpts.len - 1
-	};
-	if (maddr_same(&final, orig))
-		r->orig.null = true;
-	else
-		r->orig = *orig;
-	t->remote |= a->class == CLASS_REMOTE;
-	return ADDED;
-}
-
-/* All of an address's final recipients or none. */
-static bool add_all(struct session *s, const struct maddr *orig, const char *text, const struct vec *finals, struct refusal *r)
-{
-	struct txn *t = &s->txn;
-	size_t before = t->rcpts.len;
-	bool remote = t->remote;
-	enum add_result result = ADDED;
-	for (size_t i = 0; i < finals->len && result == ADDED; i++)
-		result = add_final(t, orig, VEC_AT(finals, struct resolve_rcpt, i));
-	if (result == ADDED)
-		return true;
-	t->remote = remote;
-	while (t->rcpts.len > before) {
-		char key[MADDR_TEXT_MAX + 1];
-		struct spool_rcpt *last = VEC_AT(&t->rcpts, struct spool_rcpt, t->rcpts.len - 1);
-		dedup_key(&last->addr, last->cls, key);
-		hmap_del(t->seen, sv_of(key));
-		vec_pop(&t->rcpts);
-	}
-	if (result == ADD_FULL)
-		refusal_set(r, 452, "4.5.3", "<%s>: too many addresses for one message", text);
-	else
-		refusal_set(r, 451, "4.3.0", "<%s>: the recipient cannot be looked up now, try again later", text);
-	return false;
-}
-
 enum phase cmd_rcpt(struct session *s, struct sv arg, struct buf *reply)
 {
 	struct txn *t = &s->txn;
 	struct maddr to;
+	struct rcpt_params p = { 0 };
 	struct refusal r = { 0 };
 	char text[MADDR_TEXT_MAX + 1];
 	struct vec finals = VEC_INIT(struct resolve_rcpt, s->cfg->smtpd.alias_expansion_max);
 	t->tried++;
 	if (!session_path(s, "TO", &arg, &to, MADDR_NO_DOMAIN_OK | (t->options.smtputf8 ? MADDR_UTF8_OK : 0), reply))
 		return s->phase;
-	if (arg.n > 0)
-		return session_complain(s, reply, 555, "5.5.4", "RCPT takes no parameters here");
+	if (!rcpt_params(s, arg, &p, reply))
+		return s->phase;
 	maddr_text(&to, text);
 	bool ok = check_form(s, &to, text, &r) && check_count(s, &r) && check_rate(s, &r) && ask(s, &to, text, &finals, &r) &&
-		  add_all(s, &to, text, &finals, &r);
+		  finals_add(s, &to, text, &finals, &p, &r);
 	vec_free(&finals);
 	if (!ok)
 		return session_refuse(s, reply, "RCPT", text, &r);

@@ -32,7 +32,7 @@ bool compose_added(const struct session *s, struct sv verdict, struct buf *out)
 bool compose_header(struct session *s, struct sv verdict, bool room, struct err *e)
 {
 	struct txn *t = &s->txn;
-	struct buf received = BUF_INIT(RECEIVED_MAX), postern = BUF_INIT(100), lines = BUF_INIT(LINES_MAX);
+	struct buf received = BUF_INIT(RECEIVED_MAX), postern = BUF_INIT(SPOOL_OPTIONS_MAX), lines = BUF_INIT(LINES_MAX);
 	char first[MADDR_TEXT_MAX + 1];
 	trace_received(s, &received);
 	trace_postern(s, &postern);

@@ -132,6 +132,7 @@ struct command {
 	bool no_arg;
 	enum phase (*run)(
 		struct session *s, struct sv arg, struct buf *reply); /* returns the next phase; on failure the present one */
+	void (*params)(const struct session *s, struct buf *out);     /* for HELP; NULL: it has none */
 };
 extern const struct command session_commands[]; /* ends with verb NULL */
 

@@ -28,10 +28,12 @@ void trace_received(const struct session *s, struct buf *out)
 
 void trace_postern(const struct session *s, struct buf *out)
 {
-	if (!s->txn.remote)
-		return;
 	struct spool_options o = s->txn.options;
-	if (o.body == SPOOL_BODY_7BIT && s->txn.body.dot.eight_bit > 0)
+	if (!s->txn.remote) { /* a Maildir takes any of these */
+		o.body = SPOOL_BODY_7BIT;
+		o.smtputf8 = false;
+		o.auth[0] = '\0';
+	} else if (o.body == SPOOL_BODY_7BIT && s->txn.body.dot.eight_bit > 0)
 		o.body = SPOOL_BODY_8BITMIME;
 	spool_options_put(&o, out);
 }

@@ -12,7 +12,7 @@ $(O)/tests/suites.inc: FORCE
 $(UNIT_OBJ): | $(O)/tests/suites.inc
 
 $(O)/tests/unit-tests: $(UNIT_OBJ) $(ARCHIVES:%=$(O)/lib%.a) $(LIBPOSTERN)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(foreach p,$(ARCHIVES),$($(p)_LIBS)) $(LIBS) -lcunit
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(foreach p,$(ARCHIVES),$($(p)_LIBS)) $(LIBS) -lssl -lcrypto -lcunit
 -include $(UNIT_OBJ:.o=.d)
 
 .PHONY: unit FORCE

@@ -207,6 +207,11 @@ bool cfg_value_text(const struct cfg *c, const char *name, struct buf *out) MUST
 const struct cfg_param *cfg_find(const char *name, const struct cfg_group **ret_group); /* a global parameter, or NULL */
 const char *cfg_nearest(const char *name, const char *section); /* the valid name most like it, or NULL; section NULL: top level */
 bool cfg_was_set(const struct cfg *c, const char *name, unsigned *ret_line); /* in the file, and where (`ret_line` may be NULL) */
-const struct cfg_domain *cfg_domain(const struct cfg *c, struct sv domain);  /* its section, or NULL */
+/* Calls on() for each table that is named, in parameters and in the sections' rows; `section` is NULL at the top level. on()
+ * returns false to stop, and then so does this. */
+typedef bool cfg_on_table(
+	const struct cfg_group *owner, const struct cfg_param *p, const char *section, const char *spec, void *arg);
+bool cfg_each_table(const struct cfg *c, cfg_on_table *on, void *arg);
+const struct cfg_domain *cfg_domain(const struct cfg *c, struct sv domain); /* its section, or NULL */
 
 #endif

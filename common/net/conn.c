@@ -52,8 +52,8 @@ static uint64_t wait_end(const struct conn *c, uint64_t now)
 	return c->deadline_ms ? MIN(end, c->deadline_ms) : end;
 }
 
-/* Until fd is ready, within `end`. Input waits heed `wake`; a wake that is ignored is not polled, or it would spin. */
-static bool wait_ready(struct conn *c, short events, uint64_t end, struct err *e)
+/* Input waits heed `wake`; a wake that is ignored is not polled, or it would spin. */
+bool conn_wait(struct conn *c, short events, uint64_t end, struct err *e)
 {
 	bool heed = c->wake >= 0 && (events & POLLIN) && !c->ignore_wake;
 	struct pollfd p[2] = { { .fd = c->fd, .events = events }, { .fd = heed ? c->wake : -1, .events = POLLIN } };
@@ -78,6 +78,14 @@ static bool wait_ready(struct conn *c, short events, uint64_t end, struct err *e
 	}
 }
 
+static short wanted(struct conn *c, short natural)
+{
+	short events = c->want ? c->want : natural;
+
+	c->want = 0;
+	return events;
+}
+
 static bool write_all(struct conn *c, struct sv bytes, struct err *e)
 {
 	uint64_t end = 0;
@@ -95,7 +103,7 @@ static bool write_all(struct conn *c, struct sv bytes, struct err *e)
 			return lost(c, "write to the client", e);
 		if (!end)
 			end = wait_end(c, clock_mono_ms());
-		if (!wait_ready(c, POLLOUT, end, e))
+		if (!conn_wait(c, wanted(c, POLLOUT), end, e))
 			return false;
 	}
 	return true;
@@ -170,7 +178,7 @@ bool conn_fill(struct conn *c, struct err *e)
 			return false;
 		if (!end)
 			end = wait_end(c, clock_mono_ms());
-		if (!wait_ready(c, POLLIN, end, e))
+		if (!conn_wait(c, wanted(c, POLLIN), end, e))
 			return false;
 	}
 }

@@ -11,7 +11,9 @@
 
 #include <sys/types.h>
 
-struct conn_io { /* how bytes move; conn_init uses the plain one. Returns as read(2)/write(2) on a non-blocking socket */
+/* How bytes move; conn_init uses the plain one. Returns as read(2)/write(2) on a non-blocking socket; beside EAGAIN it may set
+ * conn.want, when what it waits for is not the obvious. */
+struct conn_io {
 	ssize_t (*read)(void *ctx, void *p, size_t n);
 	ssize_t (*write)(void *ctx, const void *p, size_t n);
 };
@@ -26,7 +28,8 @@ struct conn {
 	uint64_t deadline_ms; /* monotonic, absolute; 0: none */
 	bool woken;           /* wake became readable; waiting goes on if `ignore_wake` */
 	bool ignore_wake;
-	bool eof; /* the client sends no more */
+	bool eof;   /* the client sends no more */
+	short want; /* POLLIN or POLLOUT: what the last call of `io` waits for; 0: to read or write as it was asked to */
 	const struct conn_io *io;
 	void *io_ctx;
 };
@@ -48,5 +51,8 @@ void conn_take(struct conn *c, size_t n); /* consumes n bytes of input */
 bool conn_buffered(const struct conn *c); /* input is waiting: a pipelining client */
 bool conn_put(struct conn *c, struct sv bytes, struct err *e) MUST_CHECK;
 bool conn_flush(struct conn *c, struct err *e) MUST_CHECK;
+/* Waits until the socket is ready for `events`, at the latest until `end_ms` (monotonic). Errors as of conn_fill(). For a layer
+ * below the calls above (tls/). */
+bool conn_wait(struct conn *c, short events, uint64_t end_ms, struct err *e) MUST_CHECK;
 
 #endif

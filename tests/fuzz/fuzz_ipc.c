@@ -41,6 +41,8 @@ static const struct ipc_desc *const messages[] = {
 	&leader_ready_desc,
 	&leader_load_desc,
 	&leader_do_desc,
+	&resolve_table_req_desc,
+	&resolve_table_desc,
 };
 
 /* The descriptors are only carried here, never used: numbers that are surely not open. */

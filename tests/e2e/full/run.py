@@ -20,7 +20,7 @@ def on_small_fs(i, options, fill, what):
         until(lambda: not i.send(msg=message("more", body="x" * 70 + "\n")).startswith("250"), 10)
         reply = i.send(msg=message("more"))
         claim(f"{what}: 452 4.3.1", reply.startswith("452 4.3.1"), reply)
-        claim(f"{what}: the log says why", i.log_lines(r" (full|queue-write-failed|lend-failed) "), i.log()[-800:])
+        claim(f"{what}: the log says why", i.wait_log(r" (full|queue-write-failed|lend-failed) "), i.log()[-800:])
         n = len([m for m in i.queue() if "id" in m])
         claim(f"{what}: what was taken is kept", n >= 1, i.queue())
         for f in os.listdir(mnt):

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "net/sock.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -19,13 +20,41 @@
 
 #define TURN_MS 5000
 
+static int give_fd(void *arg)
+{
+	const int *fd = arg;
+	return dup(*fd);
+}
+
+void bench_listen(struct bench *b)
+{
+	static int pair[2]; /* the log goes on with it until the next log_open() */
+	BUG_IF(!sock_pair(SOCK_SEQPACKET, pair, NULL));
+	b->log_fd = pair[0];
+	log_open("queue-mgr", LOG_LEVEL_INFO, give_fd, &pair[1]);
+	LOG_INFO("listening");
+	close(pair[1]);
+}
+
+unsigned bench_logged(struct bench *b, const char *text)
+{
+	static char packet[LOG_PACKET_MAX];
+	unsigned times = 0;
+	ssize_t n;
+	while ((n = recv(b->log_fd, packet, sizeof(packet), MSG_DONTWAIT)) > 0)
+		BUG_IF(!log_packet_text((struct sv){ packet, (size_t)n }, &b->log));
+	for (const char *at = buf_str(&b->log); (at = strstr(at, text)) != NULL; at++)
+		times++;
+	return times;
+}
+
 /* No slot for any agent: what is opened waits. */
 void bench_init(struct bench *b)
 {
 	struct qmgr *q = &b->q;
-	*b = (struct bench){
-		.cfg = { .queue = { .retry_min = 60, .retry_max = 60, .queue_lifetime = 1u << 30, .queue_active_max = 100 } }
-	};
+	*b = (struct bench){ .log_fd = -1,
+		.log = BUF_INIT(1u << 20),
+		.cfg = { .queue = { .retry_min = 60, .retry_max = 60, .queue_lifetime = 1u << 30, .queue_active_max = 100 } } };
 	log_open("queue-mgr", LOG_LEVEL_ERROR, NULL, NULL);
 	temp_dir_make(&b->temp);
 	q->loop = ev_new(NULL);
@@ -70,6 +99,10 @@ void bench_free(struct bench *b)
 	while (waitpid(-1, NULL, 0) > 0) /* the helpers end with their socket */
 		continue;
 	temp_dir_remove(&b->temp);
+	if (b->log_fd >= 0)
+		log_open("queue-mgr", LOG_LEVEL_ERROR, NULL, NULL);
+	fd_close(&b->log_fd);
+	buf_free(&b->log);
 }
 
 void bench_turn(struct bench *b, bool (*until)(struct bench *))

@@ -10,10 +10,16 @@ struct bench {
 	struct spool_dir dir; /* the test's own view of the queue */
 	struct cfg cfg;
 	struct qmgr q;
+	int log_fd; /* of bench_listen() */
+	struct buf log;
 };
 void bench_init(struct bench *b); /* the queue is locked, nothing is read yet */
 void bench_free(struct bench *b);
 void bench_turn(struct bench *b, bool (*until)(struct bench *)); /* until it says so, 5 s at most */
+
+/* From now on the log, from level info on, is kept for bench_logged(). */
+void bench_listen(struct bench *b);
+unsigned bench_logged(struct bench *b, const char *text); /* how often was it said, up to now? */
 
 struct holder { /* another process that holds the lock of a file */
 	pid_t pid;

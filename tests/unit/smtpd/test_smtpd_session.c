@@ -133,7 +133,7 @@ static void rcpt_says_what_is_known_about_the_recipient(void)
 		{ HELLO MAIL "RCPT TO:<user>\r\n", "250 250/2.1.0 550/5.1.2" },
 		{ HELLO MAIL "RCPT TO:<>\r\n", "250 250/2.1.0 501/5.1.3" },
 		{ HELLO MAIL "RCPT FROM:<user@here.example>\r\n", "250 250/2.1.0 501/5.5.4" },
-		{ HELLO MAIL "RCPT TO:<user@here.example> NOTIFY=NEVER\r\n", "250 250/2.1.0 555/5.5.4" },
+		{ HELLO MAIL "RCPT TO:<user@here.example> FOO=NEVER\r\n", "250 250/2.1.0 555/5.5.4" },
 		{ HELLO MAIL "RCPT TO:<later@here.example>\r\n", "250 250/2.1.0 451/4.4.3" },
 		{ HELLO MAIL "RCPT TO:<loop@here.example>\r\n", "250 250/2.1.0 550/5.4.6" },
 		{ HELLO MAIL "RCPT TO:<dead@here.example>\r\n", "250 250/2.1.0 451/4.3.0" },
@@ -361,7 +361,8 @@ static void ehlo_lists_what_is_there_without_enhanced_codes(void)
 	world_say(&w, SV("EHLO c.example\r\n"), 100);
 	CU_ASSERT_STRING_EQUAL(buf_str(&w.replies), "220 mx.here.example ESMTP Postern\r\n250-mx.here.example greets "
 						    "c.example\r\n250-PIPELINING\r\n250-SIZE 3145728\r\n"
-						    "250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n250 HELP\r\n");
+						    "250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n"
+						    "250-DSN\r\n250-LIMITS RCPTMAX=100\r\n250 HELP\r\n");
 	world_close(&w);
 }
 

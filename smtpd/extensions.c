@@ -1,0 +1,52 @@
+#include "extensions.h"
+
+static bool always(const struct session *s)
+{
+	(void)s;
+	return true;
+}
+
+/* RFC 8689 4.1: offered under TLS alone. */
+static bool under_tls(const struct session *s) { return s->tls_active; }
+
+static void size_args(const struct session *s, struct buf *out)
+{
+	buf_putf(out, " %llu", (unsigned long long)s->cfg->global.message_max_size);
+}
+
+/* RFC 9422 4: what is said here is true. Messages in one session, and domains in one message, have no limit. */
+static void limits_args(const struct session *s, struct buf *out)
+{
+	buf_putf(out, " RCPTMAX=%llu", (unsigned long long)s->cfg->smtpd.recipients_max);
+}
+
+/* clang-format off */
+static const struct {
+	const char *keyword;
+	bool (*works)(const struct session *s);
+	void (*args)(const struct session *s, struct buf *out); /* NULL: it has none */
+} extensions[EXT_COUNT] = {
+	[EXT_PIPELINING]          = { "PIPELINING",          always,    NULL },
+	[EXT_SIZE]                = { "SIZE",                always,    size_args },
+	[EXT_8BITMIME]            = { "8BITMIME",            always,    NULL },
+	[EXT_ENHANCEDSTATUSCODES] = { "ENHANCEDSTATUSCODES", always,    NULL },
+	[EXT_SMTPUTF8]            = { "SMTPUTF8",            always,    NULL },
+	[EXT_DSN]                 = { "DSN",                 always,    NULL },
+	[EXT_REQUIRETLS]          = { "REQUIRETLS",          under_tls, NULL },
+	[EXT_LIMITS]              = { "LIMITS",              always,    limits_args },
+	[EXT_HELP]                = { "HELP",                always,    NULL },
+};
+/* clang-format on */
+
+bool extension_works(const struct session *s, enum extension x) { return extensions[x].works(s); }
+
+void extensions_put(const struct session *s, struct buf *out)
+{
+	for (size_t i = 0; i < EXT_COUNT; i++) {
+		if (!extensions[i].works(s))
+			continue;
+		buf_putf(out, "\n%s", extensions[i].keyword);
+		if (extensions[i].args)
+			extensions[i].args(s, out);
+	}
+}

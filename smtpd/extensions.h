@@ -1,0 +1,25 @@
+/* extensions - what EHLO offers: each extension only where it works in this session (by listener, TLS and account), and its
+ * parameters are known only there. */
+#ifndef SMTPD_EXTENSIONS_H
+#define SMTPD_EXTENSIONS_H
+
+#include "session.h"
+
+enum extension {
+	EXT_PIPELINING,
+	EXT_SIZE,
+	EXT_8BITMIME,
+	EXT_ENHANCEDSTATUSCODES,
+	EXT_SMTPUTF8,
+	EXT_DSN,
+	EXT_REQUIRETLS,
+	EXT_LIMITS,
+	EXT_HELP,
+	EXT_COUNT,
+};
+
+bool extension_works(const struct session *s, enum extension x);
+/* "\nKEYWORD arguments" for each. */
+void extensions_put(const struct session *s, struct buf *out);
+
+#endif
