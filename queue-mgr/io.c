@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #define IN_FLIGHT_MAX 16 /* for one helper: fits the socket's buffer, so that a send never blocks */
 
@@ -131,11 +132,17 @@ static void on_again(struct ev_timer *t, void *arg)
 {
 	struct io *io = arg;
 	struct err e;
-	for (unsigned i = 0; i < io->n; i++)
-		if (io->helper[i].watch.fd < 0 && !start_helper(&io->helper[i], &e)) {
-			LOG_ERROR("helper-failed", KV_STR("daemon", "queue-io"), KV_ERR(&e));
-			ev_timer_set(io->loop, t, 1000);
-		}
+	for (unsigned i = 0; i < io->n; i++) {
+		struct helper *h = &io->helper[i];
+		if (h->watch.fd >= 0)
+			continue;
+		if (h->child.active) /* its socket has ended, its process not yet */
+			err_set(&e, ERR_TEMP, "the one before still ends");
+		else if (start_helper(h, &e))
+			continue;
+		LOG_ERROR("helper-failed", KV_STR("daemon", "queue-io"), KV_ERR(&e));
+		ev_timer_set(io->loop, t, 1000);
+	}
 	send_waiting(io);
 }
 
@@ -157,17 +164,23 @@ static bool start_helper(struct helper *h, struct err *e)
 	int pair[2];
 	if (!sock_pair(SOCK_SEQPACKET, pair, e))
 		return false;
-	pid_t pid = fork();
+	h->watch = (struct ev_io){ .fd = pair[0], .on = on_helper, .arg = h };
+	bool watched = ev_add(h->io->loop, &h->watch, EV_READ, e);
+	pid_t pid = watched ? fork() : -1;
 	if (pid == 0)
 		child_main(pair[1], h->io->queue_path);
-	close(pair[1]);
-	if (pid < 0) {
-		close(pair[0]);
-		return err_sys(e, ERR_TEMP, "fork a queue-io helper");
-	}
+	if (watched && pid < 0)
+		err_sys(e, ERR_TEMP, "fork a queue-io helper");
 	h->child = (struct ev_child){ .pid = pid, .on = on_child };
-	h->watch = (struct ev_io){ .fd = pair[0], .on = on_helper, .arg = h };
-	return ev_child_watch(h->io->loop, &h->child, e) && ev_add(h->io->loop, &h->watch, EV_READ, e);
+	bool ok = pid > 0 && ev_child_watch(h->io->loop, &h->child, e);
+	close(pair[1]);
+	if (!ok) {
+		ev_del(h->io->loop, &h->watch);
+		fd_close(&h->watch.fd);
+	}
+	if (!ok && pid > 0)
+		waitpid(pid, NULL, 0); /* it ends with its socket */
+	return ok;
 }
 
 struct io *io_new(struct ev_loop *loop, const char *queue_path, unsigned helpers, struct err *e)

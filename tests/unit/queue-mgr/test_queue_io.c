@@ -2,8 +2,10 @@
 
 #include "unit/unit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -216,11 +218,35 @@ static void a_helper_that_dies_fails_its_jobs_and_is_replaced(void)
 	bench_free(&b);
 }
 
+/* Room for the socket of a helper, and for nothing that watches its process. */
+static void a_helper_that_cannot_be_watched_leaves_neither_a_process_nor_a_descriptor(void)
+{
+	struct ev_loop *loop = ev_new(NULL);
+	struct rlimit was, few;
+	struct err e;
+	int free_fd = dup(0);
+	CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_NOFILE, &was), 0);
+	few = was;
+	few.rlim_cur = (rlim_t)free_fd + 2;
+	close(free_fd);
+	CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &few), 0);
+	struct io *io = io_new(loop, "/nonexistent", 1, &e);
+	CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &was), 0);
+	CU_ASSERT_PTR_NULL(io);
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "watch process"));
+	CU_ASSERT(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
+	int again = dup(0);
+	CU_ASSERT_EQUAL(again, free_fd);
+	close(again);
+	ev_free(loop);
+}
+
 void suite_queue_io(void)
 {
 	static const struct unit_case cases[] = { UNIT(whole_torn_and_corrupt_files_are_told_apart),
 		UNIT(a_flipped_bit_of_the_envelope_is_never_taken_for_a_torn_write),
 		UNIT(a_mark_changes_one_byte_and_the_file_stays_whole), UNIT(more_jobs_than_helpers_are_all_done),
-		UNIT(a_helper_that_dies_fails_its_jobs_and_is_replaced), UNIT_END };
+		UNIT(a_helper_that_dies_fails_its_jobs_and_is_replaced),
+		UNIT(a_helper_that_cannot_be_watched_leaves_neither_a_process_nor_a_descriptor), UNIT_END };
 	unit_suite("queue_io", cases);
 }
