@@ -103,13 +103,15 @@ static void expire(struct qmgr *q, struct msg *m)
 	}
 }
 
-static void log_failed(const struct msg *m)
+/* Once for each failure, in however many reports they are told. */
+static void log_failed(struct msg *m)
 {
 	for (size_t i = 0; i < m->n_rcpt; i++) {
-		const struct rcpt *r = &m->rcpt[i];
-		if (r->state == RCPT_FAILED)
+		struct rcpt *r = &m->rcpt[i];
+		if (r->state == RCPT_FAILED && !r->said)
 			LOG_INFO("failed", KV_QID(m->id.text), KV_STR("to", r->addr), KV_STR("orig", r->orig),
 				KV_STR("dsn", r->dsn), KV_STR("where", r->where), KV_STR("reason", r->text));
+		r->said = r->said || r->state == RCPT_FAILED;
 	}
 }
 

@@ -156,6 +156,7 @@ bool rcpt_owed(const struct rcpt *r)
 void rcpt_result(struct rcpt *r, enum rcpt_state state, const char *dsn, const char *text, const char *where)
 {
 	r->state = (uint8_t)state;
+	r->said = false;
 	snprintf(r->dsn, sizeof(r->dsn), "%s", dsn);
 	free(r->text);
 	free(r->where);

@@ -26,6 +26,7 @@ struct rcpt {
 	uint8_t notify; /* SPOOL_NOTIFY_*; 0: not given */
 	char status;    /* enum spool_status; on disk unless `dirty` */
 	bool dirty;
+	bool said; /* that it failed, in the log */
 	char dsn[12];
 	char *text, *where; /* of the last failure; malloc'd, may be NULL */
 };

@@ -186,6 +186,7 @@ static void whom_one_report_did_not_name_another_does(void)
 {
 	struct bench b;
 	bench_init(&b);
+	bench_listen(&b);
 	struct msg *m = arrive(&b, &two);
 	for (int i = 0; i < 2; i++)
 		answer(&b, send_next(&b), FAILED, false);
@@ -199,6 +200,7 @@ static void whom_one_report_did_not_name_another_does(void)
 	finish_reported(&b.q, m, REPORTED, "");
 	bench_turn(&b, idle);
 	CU_ASSERT_TRUE(nothing_left(&b));
+	CU_ASSERT_EQUAL(bench_logged(&b, " failed "), 2); /* each once */
 	bench_free(&b);
 }
 
