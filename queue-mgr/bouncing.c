@@ -6,11 +6,12 @@
 #include "base/fd.h"
 #include "base/log.h"
 
+#include <errno.h>
+
 #define SLOTS_MAX 4
 #define ANSWER_MS 300000 /* writing and submitting one report */
 #define IDLE_MS 30000
 #define AWAY_MS 1000
-#define SEND_MS 200       /* for the packets of one request: a worker of its own reads them */
 #define QUEUE_MAX 500     /* messages that wait open for their report; the others are tried again later */
 #define REPORT_RCPTS 1000 /* named in one report; of the others the next one tells */
 
@@ -18,6 +19,9 @@ struct slot {
 	struct qmgr *q;
 	struct ev_io watch;
 	struct msg *m;
+	bool sending; /* its request, whose packets go as fast as the worker reads them */
+	bool begun;   /* its first packet went */
+	size_t next;  /* recipient to be sent */
 	uint64_t since_ms;
 };
 
@@ -31,6 +35,7 @@ struct bouncing {
 };
 
 static void send_waiting(struct qmgr *q);
+static void send_more(struct slot *s);
 
 static void done(struct slot *s, enum reported how, const char *text)
 {
@@ -49,20 +54,27 @@ static void slot_close(struct slot *s, const char *text)
 		done(s, REPORT_LATER, text);
 }
 
+static void take_answer(struct slot *s)
+{
+	struct bounce_res res;
+	struct err e;
+	if (!ipc_recv_msg(s->watch.fd, &bounce_res_desc, &res, 0, &e)) {
+		if (e.kind != ERR_TEMP)
+			slot_close(s, e.text);
+	} else if (s->m == NULL || s->sending)
+		slot_close(s, s->m == NULL ? "an answer to nothing" : "an answer before the request was whole");
+	else
+		done(s, res.ok ? REPORTED : res.refused ? REPORT_REFUSED : REPORT_LATER, res.text);
+}
+
 static void on_bounce(struct ev_io *w, unsigned events, void *arg)
 {
 	struct slot *s = arg;
 	struct qmgr *q = s->q;
-	struct bounce_res res;
-	struct err e;
-	(void)events;
-	if (!ipc_recv_msg(w->fd, &bounce_res_desc, &res, 0, &e)) {
-		if (e.kind != ERR_TEMP)
-			slot_close(s, e.text);
-	} else if (s->m == NULL)
-		slot_close(s, "an answer to nothing");
-	else
-		done(s, res.ok ? REPORTED : res.refused ? REPORT_REFUSED : REPORT_LATER, res.text);
+	if (s->m != NULL && s->sending && (events & EV_WRITE) != 0)
+		send_more(s);
+	if (w->fd >= 0)
+		take_answer(s);
 	send_waiting(q);
 	work_dispatch(q);
 }
@@ -90,27 +102,26 @@ static size_t choose_rcpts(const struct msg *m, size_t end, size_t *ret_end)
 	return n;
 }
 
-static bool send_rcpts(int fd, const struct msg *m, struct err *e)
+/* From `i` on; the end of what the report names: none. */
+static size_t next_rcpt(const struct msg *m, size_t i)
 {
-	size_t end, left = choose_rcpts(m, m->report_end, &end);
-	for (size_t i = 0; i < end && left > 0; i++) {
-		const struct rcpt *r = &m->rcpt[i];
-		struct bounce_rcpt b = { .last = left == 1 };
-		if (!concerns(m, r))
-			continue;
-		left--;
-		set_text(b.rcpt, sizeof(b.rcpt), r->addr);
-		set_text(b.orig, sizeof(b.orig), r->orig);
-		set_text(b.dsn, sizeof(b.dsn), r->dsn);
-		set_text(b.text, sizeof(b.text), r->text);
-		set_text(b.where, sizeof(b.where), r->where);
-		if (!ipc_send(fd, &bounce_rcpt_desc, &b, SEND_MS, e))
-			return false;
-	}
-	return true;
+	while (i < m->report_end && !concerns(m, &m->rcpt[i]))
+		i++;
+	return i;
 }
 
-static bool send_request(struct qmgr *q, int fd, const struct msg *m, struct err *e)
+static bool send_rcpt(int fd, const struct rcpt *r, bool last, struct err *e)
+{
+	struct bounce_rcpt b = { .last = last };
+	set_text(b.rcpt, sizeof(b.rcpt), r->addr);
+	set_text(b.orig, sizeof(b.orig), r->orig);
+	set_text(b.dsn, sizeof(b.dsn), r->dsn);
+	set_text(b.text, sizeof(b.text), r->text);
+	set_text(b.where, sizeof(b.where), r->where);
+	return ipc_send(fd, &bounce_rcpt_desc, &b, 0, e);
+}
+
+static bool send_head(struct qmgr *q, int fd, const struct msg *m, struct err *e)
 {
 	struct bounce_req req = { .kind = m->report, .offset = m->offset, .size = m->size, .arrived = m->arrived, .file = m->fd };
 	memcpy(req.id, m->id.text, sizeof(m->id.text));
@@ -119,7 +130,36 @@ static bool send_request(struct qmgr *q, int fd, const struct msg *m, struct err
 	else
 		set_text(req.sender, sizeof(req.sender), m->sender);
 	req.expires = retry_expires(q->queue, m->arrived, m->sender[0] == '\0');
-	return ipc_send(fd, &bounce_req_desc, &req, SEND_MS, e) && send_rcpts(fd, m, e);
+	return ipc_send(fd, &bounce_req_desc, &req, 0, e);
+}
+
+/* All that is left of the request, or ERR_TEMP with EAGAIN: as much as the worker has room for. */
+static bool send_some(struct slot *s, struct err *e)
+{
+	const struct msg *m = s->m;
+	if (!s->begun && !send_head(s->q, s->watch.fd, m, e))
+		return false;
+	s->begun = true;
+	for (size_t i = next_rcpt(m, s->next); i < m->report_end; i = s->next) {
+		size_t after = next_rcpt(m, i + 1);
+		if (!send_rcpt(s->watch.fd, &m->rcpt[i], after == m->report_end, e))
+			return false;
+		s->next = after;
+		s->sending = after < m->report_end;
+	}
+	/* An agent that was given up has delivered the last ones meanwhile (late.c): the worker waits for them in vain. */
+	return !s->sending || err_set(e, ERR_LIMIT, "the recipients of the report have changed");
+}
+
+static void send_more(struct slot *s)
+{
+	struct err e;
+	if (send_some(s, &e))
+		ev_want(s->q->loop, &s->watch, EV_READ);
+	else if (e.kind == ERR_TEMP && e.sys == EAGAIN)
+		ev_want(s->q->loop, &s->watch, EV_READ | EV_WRITE);
+	else
+		slot_close(s, e.text);
 }
 
 static struct slot *free_slot(struct qmgr *q)
@@ -152,7 +192,6 @@ static void send_waiting(struct qmgr *q)
 {
 	struct bouncing *b = q->bouncing;
 	struct slot *s;
-	struct err e;
 	while (b->first != NULL && !q->draining && (s = free_slot(q)) != NULL) {
 		struct msg *m = b->first;
 		b->first = m->next;
@@ -160,9 +199,11 @@ static void send_waiting(struct qmgr *q)
 			b->last = NULL;
 		b->waiting--;
 		s->m = m;
+		s->sending = true;
+		s->begun = false;
+		s->next = 0;
 		s->since_ms = ev_now_ms(q->loop);
-		if (!send_request(q, s->watch.fd, m, &e))
-			slot_close(s, e.text);
+		send_more(s);
 	}
 }
 
