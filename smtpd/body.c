@@ -7,10 +7,10 @@
 void body_init(struct body *b)
 {
 	*b = (struct body){ .mem = BUF_INIT(BODY_MEMORY_MAX + 1) };
-	smtp_dot_init(&b->dot);
+	smtp_dot_init(&b->dot, SMTP_DATA);
 }
 
-void body_start(struct body *b)
+void body_start(struct body *b, enum smtp_form form)
 {
 	struct buf mem = b->mem;
 	if (mem.cap > KEEP_MAX)
@@ -18,6 +18,7 @@ void body_start(struct body *b)
 	buf_reset(&mem);
 	body_init(b);
 	b->mem = mem;
+	b->dot.form = form;
 }
 
 void body_free(struct body *b) { buf_free(&b->mem); }
@@ -40,6 +41,8 @@ size_t body_feed(struct body *b, struct sv in)
 	}
 	return used;
 }
+
+void body_end(struct body *b) { smtp_dot_end(&b->dot); }
 
 void body_wrote(struct body *b)
 {

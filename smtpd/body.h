@@ -1,4 +1,4 @@
-/* body - a message while it comes in: dots removed, measured, kept in memory until it is too long for that. No I/O. */
+/* body - a message while it comes in: dots or chunks removed, measured, kept in memory until it is too long for that. No I/O. */
 #ifndef SMTPD_BODY_H
 #define SMTPD_BODY_H
 
@@ -18,11 +18,12 @@ struct body {
 };
 
 void body_init(struct body *b);
-void body_start(struct body *b); /* a new message; memory of an unusually long one is given back */
+void body_start(struct body *b, enum smtp_form form); /* a new message; memory of an unusually long one is given back */
 void body_free(struct body *b);
 /* Decodes input until it is used up, the end was seen (b->dot.done) or there is a piece to write (body_full); returns bytes used.
  */
 size_t body_feed(struct body *b, struct sv in);
+void body_end(struct body *b); /* it came in chunks, and the last one was there: b->dot.done */
 bool body_full(const struct body *b);
 void body_wrote(struct body *b);             /* mem is in the file: sums it up and empties it */
 void body_drop(struct body *b);              /* the message will be refused: keep nothing from here on */

@@ -118,6 +118,7 @@ const struct command session_commands[] = {
 		rcpt_params_help },
 	{ "DATA", PH_MESSAGE, "Say MAIL and RCPT first", "DATA: the message follows, ended by a line with only a dot", true,
 		cmd_data },
+	{ "BDAT", PH_ANY, "", "BDAT size [LAST]: so many bytes of the message follow", false, cmd_bdat },
 	{ "RSET", PH_ANY, "", "RSET: forgets the message in progress", true, cmd_rset },
 	{ "NOOP", PH_ANY, "", "NOOP: does nothing", false, cmd_noop },
 	{ "VRFY", PH_ANY, "", "VRFY address: is not answered here", false, cmd_vrfy },

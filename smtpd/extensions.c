@@ -29,6 +29,8 @@ static const struct {
 	[EXT_PIPELINING]          = { "PIPELINING",          always,    NULL },
 	[EXT_SIZE]                = { "SIZE",                always,    size_args },
 	[EXT_8BITMIME]            = { "8BITMIME",            always,    NULL },
+	[EXT_CHUNKING]            = { "CHUNKING",            always,    NULL },
+	[EXT_BINARYMIME]          = { "BINARYMIME",          always,    NULL },
 	[EXT_ENHANCEDSTATUSCODES] = { "ENHANCEDSTATUSCODES", always,    NULL },
 	[EXT_SMTPUTF8]            = { "SMTPUTF8",            always,    NULL },
 	[EXT_DSN]                 = { "DSN",                 always,    NULL },

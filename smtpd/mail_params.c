@@ -1,4 +1,5 @@
-/* Parameters of MAIL: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461), REQUIRETLS (RFC 8689). */
+/* Parameters of MAIL: SIZE (RFC 1870), BODY (RFC 6152, 3030), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461), REQUIRETLS (RFC 8689).
+ */
 #include "extensions.h"
 #include "params.h"
 
@@ -23,9 +24,9 @@ static const char *take_body(const struct session *s, struct sv value, void *int
 {
 	struct mail_params *p = into;
 	(void)s;
-	bool eight = sv_ieqs(value, "8BITMIME");
-	p->options.body = eight ? SPOOL_BODY_8BITMIME : SPOOL_BODY_7BIT;
-	return eight || sv_ieqs(value, "7BIT") ? NULL : "is 7BIT or 8BITMIME";
+	bool eight = sv_ieqs(value, "8BITMIME"), binary = sv_ieqs(value, "BINARYMIME");
+	p->options.body = eight ? SPOOL_BODY_8BITMIME : binary ? SPOOL_BODY_BINARYMIME : SPOOL_BODY_7BIT;
+	return eight || binary || sv_ieqs(value, "7BIT") ? NULL : "is 7BIT, 8BITMIME or BINARYMIME";
 }
 
 static const char *take_smtputf8(const struct session *s, struct sv value, void *into)
@@ -67,7 +68,7 @@ static const char *take_envid(const struct session *s, struct sv value, void *in
 /* clang-format off */
 static const struct param table[] = {
 	{ "SIZE",       "=bytes",         EXT_SIZE,       take_size },
-	{ "BODY",       "=7BIT|8BITMIME", EXT_8BITMIME,   take_body },
+	{ "BODY",       "=7BIT|8BITMIME|BINARYMIME", EXT_8BITMIME,   take_body },
 	{ "SMTPUTF8",   "",               EXT_SMTPUTF8,   take_smtputf8 },
 	{ "RET",        "=FULL|HDRS",     EXT_DSN,        take_ret },
 	{ "ENVID",      "=xtext",         EXT_DSN,        take_envid },

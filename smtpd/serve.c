@@ -116,7 +116,7 @@ static bool leave(struct talk *t)
 {
 	t->leaving = true;
 	t->conn.ignore_wake = true;
-	return t->session.phase == PH_DATA || clock_mono_ms() - t->heard_ms < LEAVE_MS;
+	return (t->session.phase & PH_CONTENT) || clock_mono_ms() - t->heard_ms < LEAVE_MS;
 }
 
 static void say_leaving(struct talk *t)
@@ -135,7 +135,7 @@ static bool wait_on(struct talk *t, const struct err *e)
 	}
 	if (e->sys == EINTR && leave(t))
 		return true;
-	if (e->sys == EINTR || (e->sys == ETIMEDOUT && t->leaving && t->session.phase != PH_DATA)) {
+	if (e->sys == EINTR || (e->sys == ETIMEDOUT && t->leaving && !(t->session.phase & PH_CONTENT))) {
 		say_leaving(t);
 	} else if (e->sys == ETIMEDOUT) {
 		session_close(&t->session, "4.4.2", "Timeout: closing the connection", &t->reply);
@@ -169,7 +169,7 @@ static uint64_t still_since(const struct talk *t)
 static void more_input(struct talk *t)
 {
 	const struct cfg_smtpd *c = &t->worker->cfg->smtpd;
-	bool in_data = t->session.phase == PH_DATA;
+	bool in_data = t->session.phase & (PH_DATA | PH_CHUNK);
 	struct err e;
 	t->conn.idle_ms = in_data ? c->data_timeout * 1000 : t->leaving ? LEAVE_MS : c->command_timeout * 1000;
 	t->conn.deadline_ms = deadline(t);
@@ -216,7 +216,7 @@ static void converse(struct talk *t)
 	t->heard_ms = t->since_ms = clock_mono_ms();
 	session_greet(s, &t->reply);
 	while (send_reply(t) && s->phase != PH_QUIT) {
-		bool in_data = s->phase == PH_DATA;
+		bool in_data = s->phase & PH_CONTENT;
 		size_t used = session_feed(s, t->conn.in, &t->reply);
 		conn_take(&t->conn, used);
 		note_progress(t, in_data, used);

@@ -1,5 +1,5 @@
 /* The state machine: lines, order of commands, errors. What each command does is in cmd_*.c. */
-#include "session.h"
+#include "content.h"
 
 #define KEEP_RCPTS 64 /* memory kept for the next message */
 #define KEEP_HEADER (64 * 1024)
@@ -20,6 +20,7 @@ void session_init(struct session *s, const struct cfg *cfg, const struct session
 
 void session_free(struct session *s)
 {
+	s->phase = PH_QUIT;
 	session_reset(s);
 	vec_free(&s->txn.rcpts);
 	hmap_free(s->txn.seen, NULL);
@@ -32,6 +33,8 @@ void session_free(struct session *s)
 void session_reset(struct session *s)
 {
 	struct txn *t = &s->txn;
+	if (s->phase == PH_BDAT)
+		content_drop(s);
 	struct vec rcpts = t->rcpts;
 	struct buf added = t->added, header = t->header;
 	struct body body = t->body;
@@ -42,7 +45,7 @@ void session_reset(struct session *s)
 		buf_free(&header);
 	buf_reset(&added);
 	buf_reset(&header);
-	body_start(&body);
+	body_start(&body, SMTP_DATA);
 	if (t->seen && hmap_len(t->seen) > KEEP_RCPTS) {
 		hmap_free(t->seen, NULL);
 		t->seen = NULL;
@@ -165,7 +168,10 @@ static void run_line(struct session *s, struct sv line, struct buf *reply)
 	if (!c)
 		run_unknown(s, verb, reply);
 	else if (!(c->allowed & s->phase))
-		session_complain(s, reply, 503, "5.5.1", "%s", s->phase == PH_START ? "Say EHLO first" : c->wrong);
+		session_complain(s, reply, 503, "5.5.1", "%s",
+			s->phase == PH_START  ? "Say EHLO first"
+			: s->phase == PH_BDAT ? "Finish the message with BDAT, or say RSET"
+					      : c->wrong);
 	else if (c->no_arg && arg.n > 0) /* RFC 5321 4.1.1: RSET, DATA, QUIT */
 		session_complain(s, reply, 501, "5.5.4", "%s takes no argument", c->verb);
 	else
@@ -197,6 +203,8 @@ size_t session_feed(struct session *s, struct sv in, struct buf *reply)
 		return 0;
 	if (s->phase == PH_DATA)
 		return data_feed(s, in, reply);
+	if (s->phase == PH_CHUNK)
+		return chunk_feed(s, in, reply);
 	ptrdiff_t lf = sv_chr(in, '\n');
 	if (lf >= 0) {
 		take_line(s, sv_sub(in, 0, (size_t)lf + 1), reply);

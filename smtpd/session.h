@@ -21,13 +21,16 @@
 #include "tls/tls.h"
 
 enum phase {
-	PH_START = 1, /* greeted; no EHLO yet */
-	PH_HELLO = 2, /* between messages */
-	PH_MAIL = 4,  /* a sender, no recipient */
-	PH_RCPT = 8,  /* at least one recipient */
-	PH_DATA = 16, /* within a message */
-	PH_QUIT = 32, /* the last reply was given: hang up */
-	PH_ANY = PH_START | PH_HELLO | PH_MAIL | PH_RCPT,
+	PH_START = 1,   /* greeted; no EHLO yet */
+	PH_HELLO = 2,   /* between messages */
+	PH_MAIL = 4,    /* a sender, no recipient */
+	PH_RCPT = 8,    /* at least one recipient */
+	PH_DATA = 16,   /* within a message */
+	PH_QUIT = 32,   /* the last reply was given: hang up */
+	PH_BDAT = 64,   /* between the chunks of a message */
+	PH_CHUNK = 128, /* within a chunk */
+	PH_ANY = PH_START | PH_HELLO | PH_MAIL | PH_RCPT | PH_BDAT,
+	PH_CONTENT = PH_DATA | PH_BDAT | PH_CHUNK, /* the client is sending a message */
 };
 
 enum client_kind {
@@ -90,6 +93,15 @@ struct txn {
 	struct refusal problem; /* found within DATA: the rest is read and dropped, then this is the answer */
 };
 
+/* A BDAT. Its octets are counted whatever becomes of it, or the text of a message would be run as commands. */
+struct chunk {
+	uint64_t left;
+	bool last;
+	bool out_of_order;      /* `refused` is a fault of protocol */
+	bool early;             /* before EHLO */
+	struct refusal refused; /* code 0: its octets are taken */
+};
+
 struct session {
 	const struct cfg *cfg;
 	const struct session_ops *ops;
@@ -109,6 +121,7 @@ struct session {
 	unsigned errors;      /* since the last accepted message */
 	uint64_t delay_ms;    /* set by session_feed(): send the reply only after this time */
 	uint64_t accepted, refused, commands;
+	struct chunk chunk; /* in PH_CHUNK */
 	struct txn txn;
 };
 
@@ -141,6 +154,7 @@ enum phase cmd_helo(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_mail(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_rcpt(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_data(struct session *s, struct sv arg, struct buf *reply);
+enum phase cmd_bdat(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_rset(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_noop(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_vrfy(struct session *s, struct sv arg, struct buf *reply);
@@ -148,8 +162,9 @@ enum phase cmd_expn(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_help(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_quit(struct session *s, struct sv arg, struct buf *reply);
 
-size_t data_feed(struct session *s, struct sv in, struct buf *reply); /* in PH_DATA */
-enum phase message_end(struct session *s, struct buf *reply);         /* all of it is there: accept.c */
+size_t data_feed(struct session *s, struct sv in, struct buf *reply);  /* in PH_DATA */
+size_t chunk_feed(struct session *s, struct sv in, struct buf *reply); /* in PH_CHUNK */
+enum phase message_end(struct session *s, struct buf *reply);          /* all of it is there: accept.c */
 
 /* A fault of the client's protocol: counts as an error, never softened. Returns the present phase. */
 enum phase session_complain(struct session *s, struct buf *reply, int code, const char *dsn, const char *fmt, ...)

@@ -29,8 +29,9 @@ void trace_received(const struct session *s, struct buf *out)
 void trace_postern(const struct session *s, struct buf *out)
 {
 	struct spool_options o = s->txn.options;
-	if (!s->txn.remote) { /* a Maildir takes any of these */
-		o.body = SPOOL_BODY_7BIT;
+	if (!s->txn.remote) { /* a Maildir takes any of these; of a binary message a report must know */
+		if (o.body == SPOOL_BODY_8BITMIME)
+			o.body = SPOOL_BODY_7BIT;
 		o.smtputf8 = false;
 		o.auth[0] = '\0';
 	} else if (o.body == SPOOL_BODY_7BIT && s->txn.body.dot.eight_bit > 0)

@@ -1,9 +1,10 @@
-/* Receiving DATA (RFC 5321 4.5.2). Long runs without a CR are copied whole: the byte-wise part sees only line ends. */
+/* Receiving a message: DATA (RFC 5321 4.5.2), BDAT (RFC 3030). Long runs without a CR are copied whole: the byte-wise part sees
+ * only line ends. */
 #include "smtp/smtp.h"
 
-enum { AT_START, AT_DOT, AT_DOT_CR, IN_LINE, AT_CR };
+enum { AT_START, AT_DOT, AT_DOT_CR, IN_LINE, AT_CR, AT_EMPTY_CR, RAW };
 
-void smtp_dot_init(struct smtp_dot *d) { *d = (struct smtp_dot){ .state = AT_START }; }
+void smtp_dot_init(struct smtp_dot *d, enum smtp_form form) { *d = (struct smtp_dot){ .form = form, .state = AT_START }; }
 
 /* Bytes that are passed on as they are: up to the next CR, of which IN_LINE knows nothing. */
 static size_t copy_run(struct smtp_dot *d, const char *p, size_t n, char *out)
@@ -16,10 +17,14 @@ static size_t copy_run(struct smtp_dot *d, const char *p, size_t n, char *out)
 	return run;
 }
 
-static void count_odd(struct smtp_dot *d, struct sv used)
+static void count_nul(struct smtp_dot *d, struct sv used)
 {
 	for (const char *at = used.p; used.n && (at = memchr(at, 0, used.n - (size_t)(at - used.p))); at++)
 		d->nul++;
+}
+
+static void count_eight_bit(struct smtp_dot *d, struct sv used)
+{
 	size_t i = 0;
 	for (uint64_t w; i + sizeof w <= used.n; i += sizeof w) {
 		memcpy(&w, used.p + i, sizeof w);
@@ -36,8 +41,8 @@ static size_t step(struct smtp_dot *d, char c, char *out, bool *ret_used)
 	*ret_used = true;
 	switch (d->state) {
 	case AT_START:
-		d->state = c == '.' ? AT_DOT : IN_LINE;
-		*ret_used = c == '.';
+		d->state = d->form == SMTP_DATA ? (c == '.' ? AT_DOT : IN_LINE) : (c == '\r' ? AT_EMPTY_CR : IN_LINE);
+		*ret_used = d->state != IN_LINE;
 		return 0;
 	case AT_DOT: /* the dot itself is dropped, whatever follows */
 		d->state = c == '\r' ? AT_DOT_CR : IN_LINE;
@@ -52,9 +57,10 @@ static size_t step(struct smtp_dot *d, char c, char *out, bool *ret_used)
 	case IN_LINE: /* only a CR comes here */
 		d->state = AT_CR;
 		return 0;
+	case AT_EMPTY_CR:
 	case AT_CR:
 		if (c == '\n') {
-			d->state = AT_START;
+			d->state = d->state == AT_EMPTY_CR && d->form == SMTP_BINARY ? RAW : AT_START;
 			d->crlf++;
 			*out = '\n';
 			return 1;
@@ -70,8 +76,15 @@ static size_t step(struct smtp_dot *d, char c, char *out, bool *ret_used)
 
 size_t smtp_dot_read(struct smtp_dot *d, struct sv in, char *out, size_t out_max, size_t *ret_out)
 {
-	size_t used = 0, made = 0;
+	size_t used = 0, made = 0, lines = 0; /* lines: how much of the input was not raw */
 	while (used < in.n && made < out_max && !d->done) {
+		if (d->state == RAW) {
+			size_t n = MIN(in.n - used, out_max - made);
+			memcpy(out + made, in.p + used, n);
+			used += n;
+			made += n;
+			continue;
+		}
 		if (d->state == IN_LINE && in.p[used] != '\r') {
 			size_t n = copy_run(d, in.p + used, MIN(in.n - used, out_max - made), out + made);
 			used += n;
@@ -81,8 +94,16 @@ size_t smtp_dot_read(struct smtp_dot *d, struct sv in, char *out, size_t out_max
 			made += step(d, in.p[used], out + made, &taken);
 			used += taken;
 		}
+		lines = used;
 	}
-	count_odd(d, sv_sub(in, 0, used));
+	count_nul(d, sv_sub(in, 0, lines));
+	count_eight_bit(d, sv_sub(in, 0, used));
 	*ret_out = made;
 	return used;
+}
+
+void smtp_dot_end(struct smtp_dot *d)
+{
+	d->bare_cr += d->state == AT_CR || d->state == AT_EMPTY_CR;
+	d->done = true;
 }

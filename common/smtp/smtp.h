@@ -19,19 +19,26 @@ void smtp_replyf(struct buf *out, int code, const char *dsn, const char *fmt, ..
 bool smtp_reply_line(struct sv line, int *ret_code, bool *ret_more, struct sv *ret_text) MUST_CHECK;
 bool smtp_dsn(struct sv text, char dst[12]); /* an enhanced code at its beginning ("5.1.1"), copied */
 
-/* DATA, receiving: takes raw bytes as they come, gives the message with LF line ends and dots removed. Strict: only
- * CRLF "." CRLF ends it. A lone CR or LF never ends a line of the protocol; each is counted and passed on as it is (a lone LF stays
- * LF: what to do is policy). NUL bytes are counted. Any chunking gives the same result. */
+/* A message, receiving: takes raw bytes as they come, gives the message with LF line ends. A lone CR or LF never ends a line of the
+ * protocol; each is counted and passed on as it is (a lone LF stays LF: what to do is policy). NUL bytes are counted. Any cutting
+ * gives the same result.
+ *   SMTP_DATA    dots removed. Strict: only CRLF "." CRLF ends it.
+ *   SMTP_CHUNKS  of BDAT (RFC 3030): no dots; smtp_dot_end() says where it ends.
+ *   SMTP_BINARY  the same with BODY=BINARYMIME: up to and with the first empty line as above, from there on kept byte by byte and
+ *                nothing in it counted but 8-bit bytes. So header lines are as everywhere, and the way back is exact. */
+enum smtp_form { SMTP_DATA, SMTP_CHUNKS, SMTP_BINARY };
 struct smtp_dot {
+	enum smtp_form form;
 	unsigned state;
 	bool done;
 	uint64_t bare_cr, bare_lf, nul, eight_bit;
 	uint64_t crlf; /* line ends so far, each of which became one byte: RFC 1870 counts two */
 };
-void smtp_dot_init(struct smtp_dot *d);
+void smtp_dot_init(struct smtp_dot *d, enum smtp_form form);
 /* Consumes from `in` until it is used up, the end was seen (d->done), or `out_max` bytes were produced; returns how many bytes of
  * `in` it used and the number written to out (out may not overlap in). */
 size_t smtp_dot_read(struct smtp_dot *d, struct sv in, char *out, size_t out_max, size_t *ret_out);
+void smtp_dot_end(struct smtp_dot *d); /* after the last chunk: d->done; a CR at the very end was alone */
 /* Sending: LF becomes CRLF, dots are doubled; smtp_dot_end() appends what ends the message (CRLF first when the last line has
  * none). */
 struct smtp_stuff {

@@ -42,7 +42,7 @@ static void there_and_back(struct sv in)
 	smtp_stuff(&s, in, &wire);
 	smtp_stuff_end(&s, &wire);
 	char *back = mem_new(wire.len);
-	smtp_dot_init(&d);
+	smtp_dot_init(&d, SMTP_DATA);
 	used = smtp_dot_read(&d, buf_sv(&wire), back, wire.len, &made);
 	BUG_IF(!d.done || used != wire.len || d.bare_lf != 0);
 	if (!lone) {

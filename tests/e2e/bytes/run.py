@@ -43,6 +43,28 @@ def several_recipients_by_copy(i):
     claim("same bytes by copy, over 1 MiB", reply.startswith("250") and new and content(new.pop()).endswith(msg), reply)
 
 
+def chunks(i, name, wire, want, size, param=""):
+    before = set(i.mails())
+    s = i.smtp()
+    s.hello()
+    s.cmd(f"MAIL FROM:<a@client.example>{param}")
+    s.cmd(f"RCPT TO:<{i.rcpt}>")
+    for at in range(0, len(wire), size):
+        part = wire[at:at + size]
+        s.send(b"BDAT %d%s\r\n" % (len(part), b" LAST" if at + size >= len(wire) else b"") + part)
+        reply = s.reply()
+    new = set(i.wait_mails(len(before) + 1)) - before
+    claim(f"same bytes in chunks: {name}", reply.startswith("250") and new and content(new.pop()).endswith(want), reply)
+
+
+def by_bdat(i):
+    """RFC 3030: no dots are doubled, no CRLF is needed at the end; below its header a BINARYMIME message is kept as it is."""
+    text = HEAD + b".\n..\n" + b"many lines\n" * 200000 + b"no line end"
+    chunks(i, "text", text.replace(b"\n", b"\r\n"), text, 100001)
+    binary = bytes(range(256)) * 6000 + b"\r\n.\r\n"
+    chunks(i, "binary", HEAD.replace(b"\n", b"\r\n") + binary, HEAD + binary, 262145, " BODY=BINARYMIME")
+
+
 def no_final_newline(i):
     """DATA cannot carry a last line without its end: what ends the message is CRLF.CRLF, and the CRLF belongs to the line."""
     before = set(i.mails())
@@ -71,4 +93,4 @@ def fifty_megabytes(i):
     claim("smtpd did not grow with it", "ASAN_OPTIONS" in os.environ or max(sizes) < 24000, sizes)
 
 
-run(all_of_them, several_recipients_by_copy, no_final_newline, fifty_megabytes)
+run(all_of_them, several_recipients_by_copy, by_bdat, no_final_newline, fifty_megabytes)

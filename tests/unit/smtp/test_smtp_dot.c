@@ -25,13 +25,32 @@ static const struct dot_case {
 	{ SV("\r\n.\0\r\n"), SV("\n\0\n"), false, 6, 0, 0, 1, 0, 2 },
 };
 
+/* Of BDAT: all of the input is used, and then it ends. */
+static const struct dot_case chunks[] = {
+	{ SV(".\r\n..\r\n"), SV(".\n..\n"), true, 7, 0, 0, 0, 0, 2 },
+	{ SV("a\r\n.\r\nb"), SV("a\n.\nb"), true, 7, 0, 0, 0, 0, 2 },
+	{ SV("a\r\n\r\nb\n"), SV("a\n\nb\n"), true, 7, 0, 1, 0, 0, 2 },
+	{ SV("\r\r\n\ra"), SV("\r\n\ra"), true, 5, 2, 0, 0, 0, 1 },
+	{ SV("a\r"), SV("a"), true, 2, 1, 0, 0, 0, 0 },
+	{ SV("a\r\n\r"), SV("a\n"), true, 4, 1, 0, 0, 0, 1 },
+	{ SV("\0\xff"), SV("\0\xff"), true, 2, 0, 0, 1, 1, 0 },
+};
+/* With BINARYMIME. */
+static const struct dot_case binaries[] = {
+	{ SV("a: b\r\n\r\n\r\n\n\r\0\xff."), SV("a: b\n\n\r\n\n\r\0\xff."), true, 15, 0, 0, 0, 1, 2 },
+	{ SV("\r\n\r\n"), SV("\n\r\n"), true, 4, 0, 0, 0, 0, 1 },
+	{ SV("a\nb\0\r\r\n\r\n\n"), SV("a\nb\0\r\n\n\n"), true, 10, 1, 1, 1, 0, 2 },
+	{ SV("a\r\n\r\n\r"), SV("a\n\n\r"), true, 6, 0, 0, 0, 0, 2 },
+	{ SV("a\r\n\r"), SV("a\n"), true, 4, 1, 0, 0, 0, 1 },
+};
+
 /* All ways of cutting the input and of small outputs. */
-static void read_all(const struct dot_case *c, size_t chunk, size_t room)
+static void read_all(const struct dot_case *c, enum smtp_form form, size_t chunk, size_t room)
 {
 	struct smtp_dot d;
 	struct buf out = BUF_INIT(1000);
 	size_t used = 0;
-	smtp_dot_init(&d);
+	smtp_dot_init(&d, form);
 	while (used < c->in.n && !d.done) {
 		char piece[64];
 		size_t made, n = smtp_dot_read(&d, sv_sub(c->in, used, chunk), piece, room, &made);
@@ -39,6 +58,8 @@ static void read_all(const struct dot_case *c, size_t chunk, size_t room)
 		used += n;
 		buf_put(&out, piece, made);
 	}
+	if (form != SMTP_DATA)
+		smtp_dot_end(&d);
 	CU_ASSERT(sv_eq(buf_sv(&out), c->out));
 	CU_ASSERT_EQUAL(d.done, c->done);
 	CU_ASSERT_EQUAL(used, c->used);
@@ -50,12 +71,19 @@ static void read_all(const struct dot_case *c, size_t chunk, size_t room)
 	buf_free(&out);
 }
 
-static void every_chunking_of_a_message_gives_the_same(void)
+static void read_table(const struct dot_case *t, size_t n, enum smtp_form form)
 {
-	for (size_t i = 0; i < COUNT(dots); i++)
+	for (size_t i = 0; i < n; i++)
 		for (size_t chunk = 1; chunk <= 18; chunk++)
 			for (size_t room = 1; room <= 20; room++)
-				read_all(&dots[i], chunk, room);
+				read_all(&t[i], form, chunk, room);
+}
+
+static void every_chunking_of_a_message_gives_the_same(void)
+{
+	read_table(dots, COUNT(dots), SMTP_DATA);
+	read_table(chunks, COUNT(chunks), SMTP_CHUNKS);
+	read_table(binaries, COUNT(binaries), SMTP_BINARY);
 }
 
 static void stuff_all(struct sv in, size_t chunk, struct buf *out)
@@ -104,7 +132,7 @@ static void what_is_sent_is_received(void)
 		if (text.len > 0)
 			buf_putc(&text, '\n');
 		stuff_all(buf_sv(&text), 1 + (size_t)round % 7, &wire);
-		smtp_dot_init(&d);
+		smtp_dot_init(&d, SMTP_DATA);
 		CU_ASSERT_EQUAL(smtp_dot_read(&d, buf_sv(&wire), back, sizeof back, &made), wire.len);
 		CU_ASSERT(d.done && d.bare_cr == 0 && d.bare_lf == 0);
 		CU_ASSERT(sv_eq((struct sv){ back, made }, buf_sv(&text)));
