@@ -31,6 +31,7 @@ struct svc_ctx {
 	/* a worker's */
 	struct score *score;
 	unsigned slot;
+	pid_t leader;
 	int wake;  /* the leader's pipe; -1 elsewhere */
 	int door;  /* another: no more clients */
 	int turn;  /* SVC_TURN_SIGNAL, as a descriptor: its client has to go; -1: never */

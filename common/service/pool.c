@@ -123,6 +123,7 @@ static bool spawn(struct pool *p)
 	if (slot < 0)
 		return false;
 	struct worker *w = &p->workers[slot];
+	p->ctx->leader = getpid();
 	pid_t pid = fork();
 	if (pid == 0)
 		become_worker(p, (unsigned)slot);

@@ -7,13 +7,42 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 
 #define IDLE_MS 60000     /* a surplus worker waits so long for a client, then ends */
 #define FULL_LOG_MS 60000 /* `pool-full` at most this often */
 #define DOOR UINT32_MAX
 #define EXIT_TEMP 75 /* EX_TEMPFAIL */
+#define LEADER_DIED SIGUSR2
+
+/* --- the leader's death --------------------------------------------------------------------------------------------------- */
+
+static struct svc_ctx *here; /* a handler gets no argument */
+
+/* In the middle of a session we hold the listeners open though we take nobody in: where master is dead as well, its successor could
+ * not bind them. Only close() here, for a master that lives still has them. */
+static void on_leader_died(int signo)
+{
+	(void)signo;
+	if (getppid() == here->leader)
+		return; /* somebody's kill -USR2 */
+	for (size_t i = 0; i < here->n_listeners; i++)
+		fd_close(&here->listeners[i].fd);
+}
+
+/* false: it has died already. */
+static bool outlive_leader(struct svc_ctx *ctx)
+{
+	struct sigaction sa = { .sa_handler = on_leader_died, .sa_flags = SA_RESTART };
+	here = ctx;
+	return sigaction(LEADER_DIED, &sa, NULL) == 0 && prctl(PR_SET_PDEATHSIG, LEADER_DIED, 0, 0, 0) == 0 &&
+	       getppid() == ctx->leader;
+}
+
+/* --- clients -------------------------------------------------------------------------------------------------------------- */
 
 /* The first slot is the reserved one. It is filled first, and never given up as surplus. */
 static bool is_reserved(const struct svc_ctx *ctx) { return ctx->svc->reserved && ctx->slot == 0; }
@@ -148,6 +177,8 @@ int worker_run(struct svc_ctx *ctx, const struct svc_pool *pool, int ask)
 {
 	struct err e;
 	err_clear(&e);
+	if (!outlive_leader(ctx))
+		return 0;
 	if (!watch_turn(ctx, &e) || (ctx->svc->worker_init && !ctx->svc->worker_init(ctx, &e)) ||
 		!sandbox_enter(ctx->sandbox, &e)) {
 		LOG_ERROR("worker-start-failed", KV_ERR(&e));

@@ -153,6 +153,26 @@ def killed_master(i):
     claim("and what it took is delivered", until(lambda: any(b"orphaned" in content(f) for f in i.mails())), i.log()[-1500:])
 
 
+def killed_master_and_leader(i):
+    held = i.smtp(timeout=30)
+    held.hello()
+    held.envelope(i.rcpt)
+    held.cmd("DATA")
+    leader = i.pids("smtpd")[0]
+    os.kill(i.pid, signal.SIGSTOP)  # or it would start another leader
+    os.kill(leader, signal.SIGKILL)
+    os.kill(i.pid, signal.SIGKILL)
+    t = time.monotonic()
+    i.up()
+    took = time.monotonic() - t
+    claim("a worker in a session holds no port when all its parents were killed", took < 8, took)
+    claim("the new one serves", i.send().startswith("250"))
+    held.send("Subject: twice orphaned\r\n\r\n.\r\n")
+    reply = held.reply()
+    claim("and the session finishes", reply.startswith("250"), reply)
+    claim("its mail is delivered", until(lambda: any(b"twice orphaned" in content(f) for f in i.mails())), i.log()[-1500:])
+
+
 def by_command(i):
     i.down()
     out = i.postern("status")
@@ -215,5 +235,5 @@ def two_side_by_side(i):
         other.purge()
 
 
-run(identities, status, second_one_refused, what_dies_comes_back, reload, reload_under_load, graceful_stop, killed_master, by_command, bad_start, odd_reload, taken_address,
+run(identities, status, second_one_refused, what_dies_comes_back, reload, reload_under_load, graceful_stop, killed_master, killed_master_and_leader, by_command, bad_start, odd_reload, taken_address,
     two_side_by_side, sets=("restart_delay_max = 1s",))

@@ -1,10 +1,12 @@
 /* A tiny pool, obeying one letter from each client. */
 #include "base/clock.h"
 #include "base/fd.h"
+#include "net/sock.h"
 #include "service/service.h"
 #include "stage.h"
 #include "tests/unit/unit.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -14,7 +16,8 @@
 
 static void tell(int fd, uint64_t n) { CU_ASSERT_TRUE(fd_write_all(fd, &n, sizeof(n), NULL)); }
 
-/* p: my pid. c: crash. x: break the sandbox. h: hold until the client says more or the end is near; 1 then. m: mark, hold. */
+/* p: my pid. c: crash. x: break the sandbox. h: hold until the client says more or the end is near; 1 then. m: mark, hold.
+ * b: busy, and deaf to everything but the client. */
 static void serve(struct svc_ctx *ctx, struct svc_client *c)
 {
 	struct addr strange = { .family = AF_INET, .ip = { 192, 0, 2, 1 } };
@@ -35,6 +38,11 @@ static void serve(struct svc_ctx *ctx, struct svc_client *c)
 		poll(p, 2, -1);
 		tell(c->fd, svc_ending(ctx));
 		return;
+	}
+	if (what == 'b') {
+		tell(c->fd, (uint64_t)getpid());
+		while (read(c->fd, &what, 1) < 0 && errno == EINTR)
+			continue;
 	}
 	tell(c->fd, (uint64_t)getpid());
 }
@@ -290,6 +298,53 @@ static void workers_end_when_their_leader_is_killed(void)
 	stage_end(&s);
 }
 
+static bool refused(struct stage *s)
+{
+	for (int i = 0; i < 1000; i++, usleep(2000)) {
+		struct err e;
+		int fd = -1;
+		if (!sock_connect_unix(s->dirfd, s->endpoint, s->type, 1000, &fd, &e))
+			return e.sys == ECONNREFUSED;
+		fd_close(&fd);
+	}
+	return false;
+}
+
+/* The test is master here: once it has closed its own descriptor of the listener, nobody may have one. */
+static void a_busy_worker_holds_no_listener_when_all_its_parents_were_killed(void)
+{
+	struct stage s;
+	begin(&s, CONF SIZES(2, 4, 1, 100));
+	int held = say(&s, 'b');
+	uint64_t worker = answer(held);
+	CU_ASSERT_NOT_EQUAL(worker, UINT64_MAX);
+	kill(s.pid, SIGKILL);
+	fd_close(&s.chan);
+	fd_close(&s.listener);
+	CU_ASSERT_TRUE(refused(&s));
+	CU_ASSERT_EQUAL(kill((pid_t)worker, 0), 0);
+	CU_ASSERT_TRUE(fd_write_all(held, "x", 1, NULL));
+	CU_ASSERT_EQUAL(answer(held), worker); /* its client was not disturbed */
+	CU_ASSERT_TRUE(stage_alone(&s, WAIT_MS));
+	fd_close(&held);
+	stage_end(&s);
+}
+
+/* The signal of a leader's death may come from others. */
+static void a_signal_closes_no_listener_while_the_leader_lives(void)
+{
+	struct stage s;
+	begin(&s, CONF SIZES(1, 1, 1, 100));
+	int held = say(&s, 'b');
+	uint64_t worker = answer(held);
+	kill((pid_t)worker, SIGUSR2);
+	CU_ASSERT_TRUE(fd_write_all(held, "x", 1, NULL));
+	CU_ASSERT_EQUAL(answer(held), worker);
+	CU_ASSERT_EQUAL(ask(&s, 'p'), worker);
+	fd_close(&held);
+	stage_end(&s);
+}
+
 static void a_leader_that_cannot_start_says_why(void)
 {
 	struct stage s;
@@ -331,6 +386,8 @@ void suite_svc_pool(void)
 		UNIT(a_session_that_outlasts_a_retirement_is_told),
 		UNIT(the_end_of_master_is_the_end_of_all),
 		UNIT(workers_end_when_their_leader_is_killed),
+		UNIT(a_busy_worker_holds_no_listener_when_all_its_parents_were_killed),
+		UNIT(a_signal_closes_no_listener_while_the_leader_lives),
 		UNIT(a_leader_that_cannot_start_says_why),
 		UNIT(workers_that_fail_at_once_are_not_forked_in_a_loop),
 		UNIT_END,
