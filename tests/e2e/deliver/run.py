@@ -42,14 +42,18 @@ def rename_is_taken(_):
         i.wait_mails(1)
         i.block()
         i.send(msg=message("renamed"))
-        claim("deferred first", i.wait_log(" deferred "))
-        inode = os.stat(i.full_queue_files()[0]).st_ino
+        i.send(f"postmaster@{i.domain}", message("renamed for an alias"))
+        claim("deferred first", i.wait_log(" deferred ", 2))
+        inodes = {os.stat(f).st_ino for f in i.full_queue_files()}
         i.unblock()
         i.postern("queue", "flush")
-        found = i.wait_mails(2)
-        claim("one local recipient: the queue file itself is renamed into the Maildir", inode in [os.stat(f).st_ino for f in found], i.log()[-800:])
+        found = i.wait_mails(3)
+        claim("one local recipient: the queue file itself is renamed into the Maildir, for an alias too",
+              len(inodes) == 2 and inodes <= {os.stat(f).st_ino for f in found}, i.log()[-800:])
+        alias = next((headers_of(content(f)) for f in found if b"Subject: renamed for an alias" in content(f)), [])
+        claim("with X-Original-To and the final address", alias[1:3] == [f"X-Original-To: postmaster@{i.domain}", f"Delivered-To: {i.rcpt}"], alias)
         i.send(msg=message("at once"))
-        claim("at the first attempt too", len(i.wait_mails(3)) == 3 and i.wait_log(" delivered .*(how=rename|renamed=1)", 2), i.log()[-800:])
+        claim("at the first attempt too", len(i.wait_mails(4)) == 4 and i.wait_log(" delivered .*(how=rename|renamed=1)", 3), i.log()[-800:])
         i.send([i.rcpt, i.rcpt2])
         claim("two recipients: copies", i.wait_mails(1, i.maildir2) and i.wait_log(" delivered .*(how=copy|renamed=0)", 2), i.log_lines(" delivered "))
         claim("the queue is empty", i.wait_queue_empty())
