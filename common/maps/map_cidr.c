@@ -1,12 +1,12 @@
-/* cidr: a file of networks with a value each. The network with the longest prefix that holds the address counts, wherever it stands:
- * a file that is in order for systems where the first match counts has the same meaning here. */
+/* cidr: a file of networks with a value each. The network with the longest prefix that holds the address counts, wherever it
+ * stands: a file that is in order for systems where the first match counts has the same meaning here. */
 #include "maps/driver.h"
 #include "net/addr.h"
 
 #define BITS_MAX 128
 
 struct cidr {
-	struct map_table nets;              /* by their text in its one canonical form */
+	struct map_table nets;             /* by their text in its one canonical form */
 	bool has4[33], has6[BITS_MAX + 1]; /* prefix lengths that there are: the only ones that a look-up tries */
 };
 

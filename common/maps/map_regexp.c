@@ -1,8 +1,8 @@
 /* regexp, also called pcre: a file of `/pattern/flags value`; the first pattern that matches the key counts.
  *
- * Keys come from strangers and may be made for a pattern's worst case, so the work is bounded: per pattern by PCRE2's own limits, per
- * look-up by time. A look-up that passes a limit fails: taking it for "no match" would let through what a rule should have stopped.
- * Compiled code is not used (no JIT): the processes that read tables have no memory that is writable and executable. */
+ * Keys come from strangers and may be made for a pattern's worst case, so the work is bounded: per pattern by PCRE2's own limits,
+ * per look-up by time. A look-up that passes a limit fails: taking it for "no match" would let through what a rule should have
+ * stopped. Compiled code is not used (no JIT): the processes that read tables have no memory that is writable and executable. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "base/clock.h"
 #include "base/num.h"
@@ -236,7 +236,8 @@ static const struct map_file_kind kind = { parse, free_content };
 
 static bool open_regexp(struct map *m, const char *name, struct err *e) { return map_file_open(m, &kind, name, e); }
 
-/* --- looking up ---------------------------------------------------------------------------------------------------------------- */
+/* --- looking up ----------------------------------------------------------------------------------------------------------------
+ */
 
 static enum map_result too_much(const struct regexp *r, const struct pattern *p, struct err *e)
 {

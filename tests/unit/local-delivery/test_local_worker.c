@@ -86,7 +86,9 @@ static void scene_init(struct scene *s)
 	s->shard_new = openat(s->p.queue_fd, shard, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CU_ASSERT_EQUAL(mkdirat(s->p.base_fd, "run", 0700), 0);
 	run = openat(s->p.base_fd, "run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	s->ctx = (struct svc_ctx){ .cfg = s->cfg, .data = &s->agent, .rundir = run, .wake = -1, .master_fd = -1 };
+	s->ctx = (struct svc_ctx){
+		.cfg = s->cfg, .data = &s->agent, .rundir = run, .wake = -1, .wakes = -1, .turn = -1, .master_fd = -1
+	};
 	CU_ASSERT_FATAL(sock_pair(SOCK_SEQPACKET, pair, &e));
 	s->ours = pair[0];
 	s->theirs = pair[1];

@@ -140,7 +140,8 @@ static void faults_name_file_and_line(void)
 	static const struct {
 		const char *type, *text, *want;
 	} t[] = {
-		{ "cidr", "10.0.0.0/8 a\n10.0.0.1/8 b\n", ":2: 10.0.0.1/8: has bits set beyond the prefix; did you mean 10.0.0.0/8?" },
+		{ "cidr", "10.0.0.0/8 a\n10.0.0.1/8 b\n",
+			":2: 10.0.0.1/8: has bits set beyond the prefix; did you mean 10.0.0.0/8?" },
 		{ "cidr", "\n\nhost.example x\n", ":3: host.example: not an IP network" },
 		{ "cidr", "10.0.0.0/33\n", ":1: 10.0.0.0/33: the prefix length must be a number from 0 to 32" },
 		{ "regexp", "ok\n", ":1: write /pattern/ value" },

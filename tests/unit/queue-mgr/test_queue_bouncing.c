@@ -21,8 +21,8 @@ struct service {
 static void service_start(struct bench *b, struct service *s)
 {
 	*s = (struct service){ .ctx = { .rundir = open(b->temp.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) } };
-	BUG_IF(s->ctx.rundir < 0 ||
-		!sock_listen_unix(s->ctx.rundir, "bounce.queue-mgr", SOCK_SEQPACKET, 0600, (uid_t)-1, (gid_t)-1, &s->listener, NULL));
+	BUG_IF(s->ctx.rundir < 0 || !sock_listen_unix(s->ctx.rundir, "bounce.queue-mgr", SOCK_SEQPACKET, 0600, (uid_t)-1, (gid_t)-1,
+					    &s->listener, NULL));
 	bouncing_free(&b->q);
 	b->cfg.bounce.bounce_workers_max = 1;
 	b->q.svc = &s->ctx;
@@ -59,9 +59,12 @@ static struct msg *failed_msg(struct bench *b)
 		rcpt[i].cls = CLASS_LOCAL;
 		rcpt[i].orig.null = true;
 	}
-	struct spool_compose c = {
-		.sender = &sender, .rcpt = rcpt, .n_rcpt = RCPTS, .received = SV("by x.example with LOCAL"), .id = id, .trust = SPOOL_LOCAL
-	};
+	struct spool_compose c = { .sender = &sender,
+		.rcpt = rcpt,
+		.n_rcpt = RCPTS,
+		.received = SV("by x.example with LOCAL"),
+		.id = id,
+		.trust = SPOOL_LOCAL };
 	BUG_IF(!spool_compose(&c, SV(""), false, &f, &marks, NULL));
 	spool_seal(&f, &marks, 0, 0);
 	put_file(b->dir.new_fd[0], ID, buf_sv(&f));

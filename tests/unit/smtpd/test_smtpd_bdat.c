@@ -15,7 +15,8 @@ static const struct dialog {
 	{ BEGUN "BDAT 8 LAST\r\na: b\r\n\r\nQUIT\r\n", "250 250/2.1.0 250/2.1.5 250/2.0.0 221/2.0.0", 1 },
 	{ BEGUN "bdat 4\r\na: bBDAT 4\r\n\r\n\r\nBDAT 0 last\r\n", "250 250/2.1.0 250/2.1.5 250/2.0.0 250/2.0.0 250/2.0.0", 1 },
 	{ BEGUN "BDAT 0\r\nBDAT 0 LAST\r\n", "250 250/2.1.0 250/2.1.5 250/2.0.0 250/2.0.0", 1 },
-	{ BEGUN "BDAT 0 LAST\r\n" MAIL RCPT "BDAT 1 LAST\r\nx", "250 250/2.1.0 250/2.1.5 250/2.0.0 250/2.1.0 250/2.1.5 250/2.0.0", 2 },
+	{ BEGUN "BDAT 0 LAST\r\n" MAIL RCPT "BDAT 1 LAST\r\nx", "250 250/2.1.0 250/2.1.5 250/2.0.0 250/2.1.0 250/2.1.5 250/2.0.0",
+		2 },
 	/* a CR and its LF in two chunks are one line end */
 	{ BEGUN "BDAT 2\r\nx\rBDAT 1 LAST\r\n\n", "250 250/2.1.0 250/2.1.5 250/2.0.0 250/2.0.0", 1 },
 	{ BEGUN "BDAT 2 LAST\r\nx\rNOOP\r\n", "250 250/2.1.0 250/2.1.5 550/5.6.11 250/2.0.0", 0 },
