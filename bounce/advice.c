@@ -1,34 +1,36 @@
-/* Enhanced status codes (RFC 3463, the IANA registry) in words for those who never heard of them. */
-#include "report.h"
+/* Enhanced status codes (RFC 3463, the IANA registry): which advice is for which. */
+#include "language.h"
+
+#include "base/sv.h"
 
 static const struct {
 	const char *detail; /* subject.detail; a lone subject with its dot: all others of that subject */
-	const char *advice;
+	enum advice advice;
 } table[] = {
-	{ "1.1", "There is no such mailbox. Check the address for typing errors, or ask the recipient in another way." },
-	{ "1.2", "The part after the @ is not a place that takes mail. Check it for typing errors." },
-	{ "1.3", "The address is not written as an address must be. Check it for typing errors." },
-	{ "1.6", "The recipient has moved and left no new address." },
-	{ "1.10", "The domain says that it takes no mail at all." },
-	{ "1.", "Something is wrong with the address. Check it for typing errors." },
-	{ "2.1", "The mailbox cannot be used at present. Its owner or the administrator there must put that right." },
-	{ "2.2", "The mailbox is full. The recipient must make room; please tell him in another way." },
-	{ "2.3", "The message is too large for this mailbox. Send less at once, or a link." },
-	{ "2.", "Something is wrong with the mailbox. Its owner or the administrator there must put that right." },
-	{ "3.4", "The message is too large. Send less at once, or a link." },
-	{ "3.", "The mail system there has a fault or is not set up for this. Its administrator must put that right." },
-	{ "4.1", "The recipient's mail server does not answer." },
-	{ "4.4", "It is not known where mail for this address should go. Check the address for typing errors." },
-	{ "4.6", "The message goes round in a loop. An administrator must put that right." },
-	{ "4.7", "It could not be delivered in the time that is allowed. You may send it again." },
-	{ "4.", "The recipient's mail server cannot be reached, or the connection broke." },
-	{ "5.", "The two mail servers do not understand each other. An administrator must put that right." },
-	{ "6.7", "The recipient's mail server does not know international addresses." },
-	{ "6.", "The recipient's mail server cannot take a message of this form." },
-	{ "7.", "The recipient's mail server does not want this message, by its own rules. The reason above may say why." },
+	{ "1.1", ADVICE_NO_MAILBOX },
+	{ "1.2", ADVICE_NO_DOMAIN },
+	{ "1.3", ADVICE_BAD_ADDRESS },
+	{ "1.6", ADVICE_MOVED },
+	{ "1.10", ADVICE_TAKES_NO_MAIL },
+	{ "1.", ADVICE_ADDRESS },
+	{ "2.1", ADVICE_MAILBOX_OFF },
+	{ "2.2", ADVICE_MAILBOX_FULL },
+	{ "2.3", ADVICE_MAILBOX_LIMIT },
+	{ "2.", ADVICE_MAILBOX },
+	{ "3.4", ADVICE_TOO_LARGE },
+	{ "3.", ADVICE_SYSTEM },
+	{ "4.1", ADVICE_NO_ANSWER },
+	{ "4.4", ADVICE_NO_ROUTE },
+	{ "4.6", ADVICE_LOOP },
+	{ "4.7", ADVICE_TOO_LATE },
+	{ "4.", ADVICE_NETWORK },
+	{ "5.", ADVICE_PROTOCOL },
+	{ "6.7", ADVICE_UTF8 },
+	{ "6.", ADVICE_FORM },
+	{ "7.", ADVICE_POLICY },
 };
 
-const char *advice_for(const char *dsn)
+enum advice advice_for(const char *dsn)
 {
 	struct sv rest = sv_of(dsn), cls;
 	bool known = sv_cut(&rest, '.', &cls) && rest.n > 0;
@@ -37,5 +39,5 @@ const char *advice_for(const char *dsn)
 		if (sv_eq(rest, detail) || (sv_ends(detail, SV(".")) && sv_starts(rest, detail)))
 			return table[i].advice;
 	}
-	return "The reason above is all that is known.";
+	return ADVICE_NONE;
 }

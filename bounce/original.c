@@ -3,9 +3,20 @@
 
 #include "base/fd.h"
 #include "mail/hdr.h"
+#include "spool/spool.h"
 
 #define HEADER_MAX 65536 /* what is returned of a header without end */
 #define CHUNK 65536
+#define REPORT_EXTRA (1u << 20) /* of a report, besides the message */
+
+uint64_t original_max(const struct bounce_req *req, uint64_t full_max, uint64_t message_max)
+{
+	uint64_t room = message_max - MIN(message_max / 4, (uint64_t)REPORT_EXTRA);
+	bool failed = req->kind == BOUNCE_FAILED || req->kind == BOUNCE_DOUBLE;
+	if (!failed || req->ret == SPOOL_RET_HDRS)
+		return 0;
+	return MIN(room, req->ret == SPOOL_RET_FULL ? UINT64_MAX : full_max);
+}
 
 static void scan(struct sv text, bool *eight_bit) { *eight_bit = *eight_bit || !sv_is_ascii(text); }
 
@@ -38,6 +49,16 @@ static void take_message_id(struct sv header, struct original *o)
 		o->message_id[0] = '\0';
 }
 
+/* RFC 3282: what the sender reads, or writes. */
+static void take_language(struct sv header, struct original *o)
+{
+	struct hdr_field field;
+	if (hdr_find(header, "Accept-Language", &field))
+		o->language = language_of_field(field.value);
+	if (!o->language && hdr_find(header, "Content-Language", &field))
+		o->language = language_of_field(field.value);
+}
+
 bool original_look(int file, uint64_t offset, uint64_t size, uint64_t full_max, struct original *ret, struct err *e)
 {
 	struct original o = { .file = file, .from = offset, .len = size - offset, .whole = size - offset <= full_max };
@@ -52,6 +73,7 @@ bool original_look(int file, uint64_t offset, uint64_t size, uint64_t full_max, 
 		scan(text, &o.eight_bit);
 		o.utf8_header = o.eight_bit && sv_is_utf8(text);
 		take_message_id(text, &o);
+		take_language(text, &o);
 		o.len = o.whole ? o.len : text.n;
 		ok = scan_rest(&o, o.from + text.n, e);
 	}

@@ -1,17 +1,14 @@
-/* The report: header, text for people, text for programs, and what introduces the original. */
+/* The report as a whole: its header, its parts, and what introduces the original. */
 #include "report.h"
 
 #include "base/clock.h"
 #include "mail/date.h"
+#include "mail/hdr.h"
 
 #define PEOPLE_MAX (256 * 1024)
-#define PEOPLE_SHOWN 50        /* recipients that the text for people names */
 #define STATUS_MAX (32u << 20) /* 50,000 recipients (recipients_max) of some 600 bytes */
-#define TEXT_WIDTH 76
 
-/* --- pieces --- */
-/* Foreign text within a line of ours: nothing in it ends the line. ascii: RFC 3464 fields are 7-bit. */
-static void put_clean(struct buf *out, const char *text, bool ascii)
+void report_put_clean(struct buf *out, const char *text, bool ascii)
 {
 	struct sv rest = sv_of(text);
 	while (rest.n) {
@@ -24,72 +21,8 @@ static void put_clean(struct buf *out, const char *text, bool ascii)
 	}
 }
 
-/* Words of `text`, each line indented, at most TEXT_WIDTH wide where the words allow it. */
-static void put_wrapped(struct buf *out, const char *indent, const char *text)
-{
-	struct buf clean = BUF_INIT(4096);
-	size_t width = 0;
-	struct sv rest, word;
-	put_clean(&clean, text, false);
-	rest = buf_sv(&clean);
-	while (sv_word(&rest, &word)) {
-		bool first = width == 0;
-		if (!first && width + 1 + word.n > TEXT_WIDTH) {
-			buf_putc(out, '\n');
-			width = 0;
-		}
-		buf_puts(out, width == 0 ? indent : " ");
-		width += (width == 0 ? strlen(indent) : 1) + word.n;
-		buf_putsv(out, word);
-	}
-	if (width > 0)
-		buf_putc(out, '\n');
-	buf_free(&clean);
-}
-
-static uint32_t code_point(struct sv c)
-{
-	uint32_t v = (unsigned char)c.p[0] & (c.n == 2 ? 0x1fu : c.n == 3 ? 0x0fu : 0x07u);
-	for (size_t i = 1; i < c.n; i++)
-		v = v << 6 | ((unsigned char)c.p[i] & 0x3f);
-	return v;
-}
-
-/* RFC 3464 2.3.1 and 2.3.2; an address that is not ASCII as utf-8-addr-xtext (RFC 6533 3), which is. */
-static void put_address(struct buf *out, const char *field, const char *address)
-{
-	struct sv rest = sv_of(address);
-	bool ascii = sv_is_ascii(rest);
-	buf_putf(out, "%s: %s; ", field, ascii ? "rfc822" : "utf-8");
-	if (ascii) {
-		put_clean(out, address, true);
-		rest.n = 0;
-	}
-	for (size_t n; rest.n; rest = sv_skip(rest, n ? n : 1)) {
-		n = sv_utf8_len(rest);
-		if (n > 1)
-			buf_putf(out, "\\x{%X}", code_point(sv_sub(rest, 0, n)));
-		else if (n == 0 || rest.p[0] <= ' ' || rest.p[0] == 0x7f || rest.p[0] == '\\' || rest.p[0] == '+' ||
-			 rest.p[0] == '=')
-			buf_putf(out, "\\x{%X}", (unsigned)(unsigned char)rest.p[0]);
-		else
-			buf_putc(out, rest.p[0]);
-	}
-	buf_putc(out, '\n');
-}
-
-static bool dsn_ok(const char *dsn)
-{
-	struct sv rest = sv_of(dsn), part;
-	int parts = 0;
-	for (; sv_cut(&rest, '.', &part); parts++)
-		if (part.n == 0 || part.n > 3 || strspn(part.p, "0123456789") < part.n)
-			return false;
-	return parts == 3 && (dsn[0] == '4' || dsn[0] == '5') && dsn[1] == '.';
-}
-
-/* --- recipients --- */
-bool report_init(struct report *r, const struct bounce_req *req, const char *hostname, struct err *e)
+bool report_init(
+	struct report *r, const struct bounce_req *req, const char *hostname, const struct language *language, struct err *e)
 {
 	struct maddr to;
 	char postmaster[MADDR_DOMAIN_MAX + 16];
@@ -99,9 +32,13 @@ bool report_init(struct report *r, const struct bounce_req *req, const char *hos
 		err_add(e, "who should get the report");
 		return false;
 	}
-	*r = (struct report){
-		.req = *req, .hostname = hostname, .to = to, .people = BUF_INIT(PEOPLE_MAX), .status = BUF_INIT(STATUS_MAX)
-	};
+	*r = (struct report){ .req = *req,
+		.hostname = hostname,
+		.language = language ? language : &language_en,
+		.to = to,
+		.utf8 = to.utf8 || req->smtputf8,
+		.people = BUF_INIT(PEOPLE_MAX),
+		.status = BUF_INIT(STATUS_MAX) };
 	/* 128 random bits that did not exist when the original was written: it cannot hold them. "=_" occurs in no encoding (RFC
 	 * 2045 6.7) */
 	snprintf(r->boundary, sizeof r->boundary, "=_%016llx%016llx", (unsigned long long)rnd_u64(), (unsigned long long)rnd_u64());
@@ -115,78 +52,56 @@ void report_free(struct report *r)
 	buf_free(&r->status);
 }
 
-static void add_for_people(struct report *r, const struct bounce_rcpt *rcpt, const char *dsn)
+static bool dsn_ok(const char *dsn, const char *classes)
 {
-	struct buf line = BUF_INIT(4096);
-	bool renamed = *rcpt->orig && strcmp(rcpt->orig, rcpt->rcpt) != 0;
-	buf_puts(&r->people, "\n  <");
-	put_clean(&r->people, renamed ? rcpt->orig : rcpt->rcpt, false);
-	buf_puts(&r->people, ">\n");
-	if (renamed) {
-		buf_putf(&line, "which leads to %s", rcpt->rcpt);
-		put_wrapped(&r->people, "    ", buf_str(&line));
-		buf_reset(&line);
-	}
-	buf_putf(&line, "%s%s%s (%s)", *rcpt->where ? rcpt->where : "", *rcpt->where ? " said: " : "",
-		*rcpt->text ? rcpt->text : "no reason is known", dsn);
-	put_wrapped(&r->people, "    ", buf_str(&line));
-	put_wrapped(&r->people, "    ", advice_for(dsn));
-	buf_free(&line);
+	struct sv rest = sv_of(dsn), part;
+	int parts = 0;
+	for (; sv_cut(&rest, '.', &part); parts++)
+		if (part.n == 0 || part.n > 3 || strspn(part.p, "0123456789") < part.n)
+			return false;
+	return parts == 3 && strchr(classes, dsn[0]) && dsn[1] == '.';
 }
 
-static void add_for_programs(struct report *r, const struct bounce_rcpt *rcpt, const char *dsn)
+/* RFC 3463: what failed at last may have failed for now each time. */
+static const char *status_of(const struct bounce_rcpt *rcpt)
 {
-	struct buf *out = &r->status;
-	bool delayed = r->req.kind == BOUNCE_DELAYED;
-	char date[DATE_TEXT_MAX];
-	buf_putc(out, '\n');
-	if (*rcpt->orig)
-		put_address(out, "Original-Recipient", rcpt->orig);
-	put_address(out, "Final-Recipient", rcpt->rcpt);
-	buf_putf(out, "Action: %s\nStatus: %s\n", delayed ? "delayed" : "failed", dsn);
-	if (*rcpt->where) {
-		buf_puts(out, "Remote-MTA: dns; ");
-		put_clean(out, rcpt->where, true);
-		buf_putc(out, '\n');
+	switch ((enum bounce_action)rcpt->action) {
+	case BOUNCE_ACTION_FAILED:
+		return dsn_ok(rcpt->dsn, "45") ? rcpt->dsn : "5.0.0";
+	case BOUNCE_ACTION_DELAYED:
+		return dsn_ok(rcpt->dsn, "45") ? rcpt->dsn : "4.0.0";
+	case BOUNCE_ACTION_DELIVERED:
+	case BOUNCE_ACTION_RELAYED:
+	case BOUNCE_ACTION_EXPANDED:
+		break;
 	}
-	buf_puts(out, *rcpt->where ? "Diagnostic-Code: smtp; " : "Diagnostic-Code: x-postern; ");
-	put_clean(out, rcpt->text, true);
-	buf_putc(out, '\n');
-	if (delayed && r->req.expires > 0)
-		buf_putf(out, "Will-Retry-Until: %s\n", date_text(r->req.expires, date));
+	return dsn_ok(rcpt->dsn, "2") ? rcpt->dsn : "2.0.0";
 }
 
 bool report_add(struct report *r, const struct bounce_rcpt *rcpt, struct err *e)
 {
-	const char *dsn = dsn_ok(rcpt->dsn) ? rcpt->dsn : r->req.kind == BOUNCE_DELAYED ? "4.0.0" : "5.0.0";
-	if (r->recipients++ < PEOPLE_SHOWN)
-		add_for_people(r, rcpt, dsn);
-	add_for_programs(r, rcpt, dsn);
+	const char *dsn = status_of(rcpt);
+	people_add(r, rcpt, dsn);
+	programs_add(r, rcpt, dsn);
 	if (buf_ok(&r->status) && buf_ok(&r->people))
 		return true;
 	return err_set(e, ERR_LIMIT, "a report on so many recipients is too long");
 }
 
-/* --- the whole --- */
-static const struct {
-	const char *subject, *intro;
-} kinds[] = {
-	[BOUNCE_FAILED] = { "Your message could not be delivered", "could not be delivered to:" },
-	[BOUNCE_DELAYED] = { "Your message is delayed", "has not been delivered yet to:" },
-	[BOUNCE_DOUBLE] = { "A delivery report could not be delivered", "could not be delivered either. It was for:" },
-};
+/* RFC 6522 3: the report-type is the subtype of the part for programs. */
+static const char *report_type(const struct report *r) { return programs_global(r) ? "global-delivery-status" : "delivery-status"; }
 
 static void put_header(const struct report *r, const struct original *o, uint64_t now_secs, struct buf *out)
 {
 	char text[MADDR_TEXT_MAX + 1], date[DATE_TEXT_MAX];
-	buf_putf(out, "From: Mail Delivery System <MAILER-DAEMON@%s>\nTo: <%s>\n", r->hostname, maddr_text(&r->to, text));
-	buf_putf(out, "Subject: %s\nDate: %s\n", kinds[r->req.kind].subject, date_text(now_secs, date));
-	buf_putf(out, "Message-ID: <%s@%s>\n", r->message_id, r->hostname);
+	buf_putf(out, "From: Mail Delivery System <MAILER-DAEMON@%s>\nTo: <%s>\nSubject: ", r->hostname, maddr_text(&r->to, text));
+	hdr_encode_word(sv_of(r->language->subject[r->req.kind]), out);
+	buf_putf(out, "\nDate: %s\nMessage-ID: <%s@%s>\n", date_text(now_secs, date), r->message_id, r->hostname);
 	if (*o->message_id)
 		buf_putf(out, "In-Reply-To: %s\nReferences: %s\n", o->message_id, o->message_id);
 	/* RFC 3834 5: so that no vacation program answers */
 	buf_puts(out, "Auto-Submitted: auto-replied\nMIME-Version: 1.0\n");
-	buf_putf(out, "Content-Type: multipart/report; report-type=delivery-status;\n\tboundary=\"%s\"\n", r->boundary);
+	buf_putf(out, "Content-Type: multipart/report; report-type=%s;\n\tboundary=\"%s\"\n", report_type(r), r->boundary);
 	if (report_eight_bit(r, o))
 		buf_puts(out, "Content-Transfer-Encoding: 8bit\n");
 	buf_puts(out, "\nThis is a delivery report in MIME format.\n");
@@ -197,59 +112,41 @@ static void put_part(const struct report *r, const char *description, const char
 	buf_putf(out, "\n--%s\nContent-Description: %s\nContent-Type: %s\n", r->boundary, description, type);
 	if (eight_bit)
 		buf_puts(out, "Content-Transfer-Encoding: 8bit\n");
-	buf_putc(out, '\n');
 }
 
 static void put_people(const struct report *r, const struct original *o, struct buf *out)
 {
-	char arrived[DATE_TEXT_MAX], until[DATE_TEXT_MAX], line[400];
-	put_part(r, "What happened", "text/plain; charset=utf-8", !sv_is_ascii(buf_sv(&r->people)), out);
-	buf_putf(out, "This is the mail system of %s.\n\n", r->hostname);
-	snprintf(line, sizeof line, "%s of %s %s", r->req.kind == BOUNCE_DOUBLE ? "A delivery report" : "Your message",
-		date_text(r->req.arrived, arrived), kinds[r->req.kind].intro);
-	put_wrapped(out, "", line);
-	buf_putsv(out, buf_sv(&r->people));
-	if (r->recipients > PEOPLE_SHOWN)
-		buf_putf(out, "\n  and %zu more, named in the part for programs below.\n", r->recipients - PEOPLE_SHOWN);
-	buf_putc(out, '\n');
-	if (r->req.kind == BOUNCE_DELAYED) {
-		snprintf(line, sizeof line,
-			"You need not do anything, and need not send it again: it will be tried until %s. If it cannot be "
-			"delivered by then, you "
-			"will be told.",
-			r->req.expires ? date_text(r->req.expires, until) : "it expires");
-		put_wrapped(out, "", line);
-	} else
-		put_wrapped(out, "", "It will not be tried again.");
-	snprintf(line, sizeof line, "Below follow a part for programs and %s. If you need help, write to postmaster@%s.",
-		o->whole ? "the message itself" : "the header of the message", r->hostname);
-	put_wrapped(out, "", line);
-}
-
-static void put_programs(const struct report *r, struct buf *out)
-{
-	char date[DATE_TEXT_MAX];
-	put_part(r, "The same for programs", "message/delivery-status", false, out);
-	buf_putf(out, "Reporting-MTA: dns; %s\nX-Postern-Queue-ID: %s\n", r->hostname, r->req.id);
-	if (r->req.arrived > 0)
-		buf_putf(out, "Arrival-Date: %s\n", date_text(r->req.arrived, date));
-	buf_putsv(out, buf_sv(&r->status));
+	struct buf text = BUF_INIT(2 * PEOPLE_MAX);
+	people_put(r, o, &text);
+	put_part(r, "What happened", "text/plain; charset=utf-8", !sv_is_ascii(buf_sv(&text)), out);
+	buf_putf(out, "Content-Language: %s\n\n", r->language->tag);
+	buf_putsv(out, buf_sv(&text));
+	buf_free(&text);
 }
 
 void report_head(const struct report *r, const struct original *o, uint64_t now_secs, struct buf *out)
 {
-	/* RFC 6522 1, RFC 6533 6: the global forms for headers in UTF-8 */
-	const char *type = o->whole ? (o->utf8_header ? "message/global" : "message/rfc822")
-				    : (o->utf8_header ? "message/global-headers" : "text/rfc822-headers");
+	char type[64];
 	put_header(r, o, now_secs, out);
 	put_people(r, o, out);
-	put_programs(r, out);
-	put_part(r, o->whole ? "The message" : "Header of the message", type, o->eight_bit, out);
+	snprintf(type, sizeof type, "message/%s", report_type(r));
+	put_part(r, "The same for programs", type, programs_global(r), out);
+	buf_putc(out, '\n');
+	programs_put(r, out);
+	/* RFC 6522 1, RFC 6533 6: the global forms for headers in UTF-8 */
+	put_part(r, o->whole ? "The message" : "Header of the message",
+		o->whole ? (o->utf8_header ? "message/global" : "message/rfc822")
+			 : (o->utf8_header ? "message/global-headers" : "text/rfc822-headers"),
+		o->eight_bit, out);
+	buf_putc(out, '\n');
 }
 
 void report_tail(const struct report *r, struct buf *out) { buf_putf(out, "\n--%s--\n", r->boundary); }
 
+/* The words of a language may be, and of the text for people only the recipients are written yet. */
 bool report_eight_bit(const struct report *r, const struct original *o)
 {
-	return o->eight_bit || r->to.utf8 || !sv_is_ascii(buf_sv(&r->people));
+	return o->eight_bit || r->to.utf8 || r->language != &language_en || !sv_is_ascii(buf_sv(&r->people)) || programs_global(r);
 }
+
+bool report_smtputf8(const struct report *r) { return r->to.utf8 || programs_global(r); }

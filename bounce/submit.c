@@ -36,7 +36,7 @@ static bool mail_and_rcpt(struct talk *t, unsigned caps)
 	struct smtp_answer a = { 0 };
 	struct err e;
 	char to[MADDR_TEXT_MAX + 1];
-	bool eight_bit = report_eight_bit(t->r, t->o), utf8 = t->r->to.utf8;
+	bool eight_bit = report_eight_bit(t->r, t->o), utf8 = report_smtputf8(t->r);
 	if ((eight_bit && !(caps & SMTP_CAP_8BITMIME)) || (utf8 && !(caps & SMTP_CAP_SMTPUTF8)))
 		return fail(t, true, "EHLO", "smtpd does not take 8-bit text");
 	/* RFC 5321 4.5.5: a report has the null sender */

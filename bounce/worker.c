@@ -21,6 +21,7 @@ struct channel {
 	int fd, file;
 	unsigned phase;
 	struct report report;
+	struct original original;
 	struct err wrong; /* kind set: the report cannot be made; told when the last recipient came */
 };
 
@@ -32,32 +33,38 @@ static void end_report(struct channel *ch)
 	ch->phase = PHASE_IDLE;
 }
 
+/* What must be known of the message before its recipients come: in which language its sender is told. */
+static bool begin(struct channel *ch, const struct bounce_req *req)
+{
+	const struct cfg *cfg = svc_cfg(ch->ctx);
+	const struct language *language = language_named(cfg->bounce.bounce_language);
+	uint64_t max = original_max(req, cfg->bounce.bounce_full_max, cfg->global.message_max_size);
+	if (!original_look(req->file, req->offset, req->size, max, &ch->original, &ch->wrong))
+		return false;
+	return report_init(&ch->report, req, cfg->global.hostname, language ? language : ch->original.language, &ch->wrong);
+}
+
 static bool on_req(void *arg, void *msg, struct err *e)
 {
 	struct channel *ch = arg;
 	const struct bounce_req *req = msg;
-	const char *hostname = svc_cfg(ch->ctx)->global.hostname;
 	err_clear(&ch->wrong);
 	ch->file = req->file;
 	if (req->offset > req->size)
 		return err_set(e, ERR_PEER, "bounce_req: the message ends before it begins");
-	if (!report_init(&ch->report, req, hostname, &ch->wrong))
-		ch->report = (struct report){ .req = *req, .hostname = hostname }; /* keeps its place until all recipients came */
+	if (!begin(ch, req))
+		ch->report = (struct report){ .req = *req }; /* keeps its place until all recipients came */
 	ch->phase = PHASE_RCPTS;
 	return true;
 }
 
 static void submit(struct channel *ch, struct bounce_res *res)
 {
-	const struct bounce_req *req = &ch->report.req;
-	struct original o;
 	struct err e = ch->wrong;
 	int fd = -1;
-	bool ok = e.kind == ERR_NONE &&
-		  original_look(ch->file, req->offset, req->size, svc_cfg(ch->ctx)->bounce.bounce_full_max, &o, &e) &&
-		  svc_connect(ch->ctx, "smtpd.bounce", CONNECT_WAIT_MS, &fd, &e);
+	bool ok = e.kind == ERR_NONE && svc_connect(ch->ctx, "smtpd.bounce", CONNECT_WAIT_MS, &fd, &e);
 	if (ok)
-		submit_report(fd, &ch->report, &o, res);
+		submit_report(fd, &ch->report, &ch->original, res);
 	else {
 		res->refused = e.kind == ERR_PERM || e.kind == ERR_LIMIT;
 		snprintf(res->text, sizeof res->text, "%s", e.text);

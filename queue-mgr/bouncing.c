@@ -83,7 +83,29 @@ static void on_bounce(struct ev_io *w, unsigned events, void *arg)
 
 static bool concerns(const struct msg *m, const struct rcpt *r)
 {
-	return r->state == (m->report == BOUNCE_DELAYED ? RCPT_DEFERRED : RCPT_FAILED);
+	switch ((enum bounce_kind)m->report) {
+	case BOUNCE_FAILED:
+	case BOUNCE_DOUBLE:
+		return r->state == RCPT_FAILED;
+	case BOUNCE_DELAYED:
+		return r->state == RCPT_DEFERRED && rcpt_wants(r, SPOOL_NOTIFY_DELAY);
+	case BOUNCE_SUCCESS:
+		break;
+	}
+	return r->named; /* one delivered since then is told of by the next */
+}
+
+static enum bounce_action action_of(const struct rcpt *r)
+{
+	switch (r->status) {
+	case SPOOL_OWED_DELIVERED:
+		return BOUNCE_ACTION_DELIVERED;
+	case SPOOL_OWED_RELAYED:
+		return BOUNCE_ACTION_RELAYED;
+	case SPOOL_OWED_EXPANDED:
+		return BOUNCE_ACTION_EXPANDED;
+	}
+	return r->state == RCPT_DEFERRED ? BOUNCE_ACTION_DELAYED : BOUNCE_ACTION_FAILED;
 }
 
 static void set_text(char *dst, size_t size, const char *text)
@@ -115,6 +137,9 @@ static bool send_rcpt(int fd, const struct rcpt *r, bool last, struct err *e)
 	struct bounce_rcpt b = { .last = last };
 	set_text(b.rcpt, sizeof(b.rcpt), r->addr);
 	set_text(b.orig, sizeof(b.orig), r->orig);
+	set_text(b.orcpt, sizeof(b.orcpt), r->orcpt);
+	b.action = action_of(r);
+	b.tried = r->tried;
 	set_text(b.dsn, sizeof(b.dsn), r->dsn);
 	set_text(b.text, sizeof(b.text), r->text);
 	set_text(b.where, sizeof(b.where), r->where);
@@ -129,6 +154,9 @@ static bool send_head(struct qmgr *q, int fd, const struct msg *m, struct err *e
 		snprintf(req.sender, sizeof(req.sender), "postmaster@%s", q->cfg->global.origin);
 	else
 		set_text(req.sender, sizeof(req.sender), m->sender);
+	set_text(req.envid, sizeof(req.envid), m->asks.envid);
+	req.ret = m->asks.ret;
+	req.smtputf8 = m->asks.smtputf8;
 	req.expires = retry_expires(q->queue, m->arrived, m->sender[0] == '\0');
 	return ipc_send(fd, &bounce_req_desc, &req, 0, e);
 }
@@ -211,6 +239,8 @@ void bouncing_ask(struct qmgr *q, struct msg *m, enum bounce_kind kind)
 {
 	struct bouncing *b = q->bouncing;
 	m->report = (uint8_t)kind;
+	for (size_t i = 0; i < m->n_rcpt; i++)
+		m->rcpt[i].named = kind == BOUNCE_SUCCESS && rcpt_owed(&m->rcpt[i]);
 	(void)choose_rcpts(m, m->n_rcpt, &m->report_end);
 	if (b->waiting >= QUEUE_MAX) {
 		finish_reported(q, m, REPORT_LATER, "too many reports are waiting");

@@ -132,6 +132,19 @@ static void end_double(struct msg *m)
 			set_status(m, &m->rcpt[i], SPOOL_FAILED);
 }
 
+/* Whose sender wants to hear nothing of it (RFC 3461 4.1: NEVER, or other kinds of report only). */
+static void end_unasked(struct msg *m)
+{
+	for (size_t i = 0; i < m->n_rcpt; i++) {
+		struct rcpt *r = &m->rcpt[i];
+		if (r->state != RCPT_FAILED || rcpt_wants(r, SPOOL_NOTIFY_FAILURE))
+			continue;
+		LOG_INFO("not-reported", KV_QID(m->id.text), KV_STR("to", r->addr),
+			KV_STR("reason", "its sender asked for no such report"));
+		set_status(m, r, SPOOL_FAILED);
+	}
+}
+
 /* True: the message waits for a report. */
 static bool report_failed(struct qmgr *q, struct msg *m)
 {
@@ -139,6 +152,9 @@ static bool report_failed(struct qmgr *q, struct msg *m)
 	if (count(m, RCPT_FAILED) == 0)
 		return false;
 	log_failed(m);
+	end_unasked(m);
+	if (count(m, RCPT_FAILED) == 0)
+		return false;
 	if (m->sender[0] == '\0') {
 		if (!q->queue->double_bounce_postmaster || to_postmaster(m)) {
 			end_double(m);
@@ -151,14 +167,68 @@ static bool report_failed(struct qmgr *q, struct msg *m)
 	return true;
 }
 
+bool finish_may_tell(const struct qmgr *q, const struct msg *m)
+{
+	return m->sender[0] != '\0' && (m->trust != SPOOL_STRANGER || q->queue->bounce_strangers != CFG_BOUNCE_HOLD);
+}
+
+static bool wants_delay(const struct msg *m)
+{
+	for (size_t i = 0; i < m->n_rcpt; i++)
+		if (m->rcpt[i].state == RCPT_DEFERRED && rcpt_wants(&m->rcpt[i], SPOOL_NOTIFY_DELAY))
+			return true;
+	return false;
+}
+
 static bool report_delay(struct qmgr *q, struct msg *m)
 {
-	bool stranger = m->trust == SPOOL_STRANGER && q->queue->bounce_strangers == CFG_BOUNCE_HOLD;
-	if (m->warned || m->warn_asked || m->sender[0] == '\0' || stranger || !retry_warn(q->queue, m->arrived, q_now()))
+	if (m->warned || m->warn_asked || !finish_may_tell(q, m) || !wants_delay(m) || !retry_warn(q->queue, m->arrived, q_now()))
 		return false;
 	m->warn_asked = true;
 	bouncing_ask(q, m, BOUNCE_DELAYED);
 	return true;
+}
+
+/* All that is owed, or what the report before `end` named. */
+static void end_owed(struct msg *m, size_t end, bool all)
+{
+	for (size_t i = 0; i < end; i++)
+		if (rcpt_owed(&m->rcpt[i]) && (all || m->rcpt[i].named))
+			set_status(m, &m->rcpt[i], SPOOL_DONE);
+}
+
+/* What was delivered is told when nothing of the message is on its way any more: one report for all. That it was delivered is on
+ * disk before: a crash repeats the report, not the delivery. True: the message waits. */
+static bool report_success(struct qmgr *q, struct msg *m)
+{
+	if (msg_owed_rcpts(m) == 0 || m->telling)
+		return false;
+	if (!finish_may_tell(q, m)) { /* an expanded address: smtpd does not know the rules */
+		end_owed(m, m->n_rcpt, true);
+		return false;
+	}
+	if (m->dirty > 0 && !m->mark_failed)
+		finish_mark(q, m);
+	else
+		bouncing_ask(q, m, BOUNCE_SUCCESS);
+	return true;
+}
+
+static void success_reported(struct qmgr *q, struct msg *m, enum reported how, const char *text)
+{
+	if (how == REPORT_LATER && q_now() < retry_expires(q->queue, m->arrived, false)) {
+		LOG_WARN("report-failed", KV_QID(m->id.text), KV_STR("to", m->sender), KV_STR("reason", text));
+		reasons_set(q->reasons, &m->id, text);
+		m->telling = true;
+	} else {
+		/* Refused for good: there is nobody to tell, and nothing is lost. */
+		end_owed(m, m->report_end, false);
+		if (how == REPORTED)
+			LOG_INFO("success-reported", KV_QID(m->id.text), KV_STR("to", m->sender));
+		else
+			LOG_WARN("report-dropped", KV_QID(m->id.text), KV_STR("to", m->sender), KV_STR("reason", text));
+	}
+	finish_msg(q, m);
 }
 
 /* Failed recipients go back to the queue: their report could not be sent now. */
@@ -188,6 +258,10 @@ void finish_reported(struct qmgr *q, struct msg *m, enum reported how, const cha
 		if (how == REPORTED)
 			LOG_INFO("delay-reported", KV_QID(m->id.text), KV_STR("to", m->sender));
 		finish_msg(q, m);
+		return;
+	}
+	if (kind == BOUNCE_SUCCESS) {
+		success_reported(q, m, how, text);
 		return;
 	}
 	bool stranger = kind == BOUNCE_DOUBLE && m->sender[0] != '\0';
@@ -319,10 +393,10 @@ void finish_msg(struct qmgr *q, struct msg *m)
 	}
 	if (!q->draining) {
 		expire(q, m);
-		if (report_failed(q, m))
+		if (report_failed(q, m) || report_success(q, m))
 			return;
 	}
-	if (msg_open_rcpts(m) == 0) {
+	if (msg_open_rcpts(m) == 0 && msg_owed_rcpts(m) == 0) {
 		unlink_file(q, m, "removed");
 		return;
 	}

@@ -10,6 +10,8 @@ void finish_msg(struct qmgr *q, struct msg *m);
 /* What became of a report (bouncing.c). */
 enum reported { REPORTED, REPORT_REFUSED, REPORT_LATER };
 void finish_reported(struct qmgr *q, struct msg *m, enum reported how, const char *text);
+/* Its sender may be told that all is well, or not yet: not the null sender, and no stranger whom failures are not told either. */
+bool finish_may_tell(const struct qmgr *q, const struct msg *m);
 /* Status bytes that are not on disk yet are written, whatever else goes on with the message. */
 void finish_mark(struct qmgr *q, struct msg *m);
 void finish_tick(struct qmgr *q); /* each second: marks of long deliveries */

@@ -153,6 +153,20 @@ bool rcpt_owed(const struct rcpt *r)
 	return r->status == SPOOL_OWED_DELIVERED || r->status == SPOOL_OWED_RELAYED || r->status == SPOOL_OWED_EXPANDED;
 }
 
+unsigned msg_owed_rcpts(const struct msg *m)
+{
+	unsigned n = 0;
+	for (size_t i = 0; i < m->n_rcpt; i++)
+		n += rcpt_owed(&m->rcpt[i]);
+	return n;
+}
+
+/* RFC 3461 4.1: without NOTIFY failures are told, success is not, delay as we like. */
+bool rcpt_wants(const struct rcpt *r, unsigned notify)
+{
+	return r->notify == 0 ? notify != SPOOL_NOTIFY_SUCCESS : (r->notify & notify) != 0;
+}
+
 void rcpt_result(struct rcpt *r, enum rcpt_state state, const char *dsn, const char *text, const char *where)
 {
 	r->state = (uint8_t)state;

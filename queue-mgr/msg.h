@@ -26,6 +26,7 @@ struct rcpt {
 	uint8_t notify; /* SPOOL_NOTIFY_*; 0: not given */
 	char status;    /* enum spool_status; on disk unless `dirty` */
 	bool dirty;
+	bool named; /* in the report of success that is asked for */
 	bool said; /* that it failed, in the log */
 	char dsn[12];
 	char *text, *where; /* of the last failure; malloc'd, may be NULL */
@@ -59,6 +60,7 @@ struct msg {
 	bool asked;    /* waits for bounce: what comes next is finish_reported() */
 	bool marking;  /* status bytes are being written */
 	bool mark_failed, warn_asked, warned;
+	bool telling;   /* a report of success could not be sent: not again before it comes back */
 	bool failing;   /* its report could not be sent: back to the queue, whatever its age */
 	uint8_t act;    /* enum act: asked for while agents had it */
 	uint8_t report; /* enum bounce_kind, while `asked` */
@@ -78,7 +80,9 @@ void msg_free(struct msg *m);                 /* closes fd: the lock is free */
 uint32_t msg_dest(const struct msg *m);       /* of its open recipients: their one destination, or 0 */
 unsigned msg_open_rcpts(const struct msg *m); /* with status `.` */
 void rcpt_result(struct rcpt *r, enum rcpt_state state, const char *dsn, const char *text, const char *where);
-bool rcpt_owed(const struct rcpt *r); /* done, but its sender is to be told */
-uint32_t hash_key(struct sv s);       /* for names and keys: never 0 */
+bool rcpt_wants(const struct rcpt *r, unsigned notify); /* its sender wants such reports: SPOOL_NOTIFY_SUCCESS, FAILURE, DELAY */
+bool rcpt_owed(const struct rcpt *r);                   /* done, but its sender is to be told */
+unsigned msg_owed_rcpts(const struct msg *m);
+uint32_t hash_key(struct sv s); /* for names and keys: never 0 */
 
 #endif

@@ -13,11 +13,26 @@ static void log_delivered(const struct rcpt *r, const struct deliver_res *res)
 		KV_U64("delay", now > arrived ? now - arrived : 0));
 }
 
+/* What its status is now: `+`, or its sender is to be told first. A next hop that took NOTIFY tells him itself (RFC 3461 5.2.1). */
+static enum spool_status delivered_status(const struct qmgr *q, const struct rcpt *r, const struct deliver_res *res)
+{
+	const struct msg *m = r->msg;
+	bool remote = r->cls == CLASS_REMOTE;
+	bool trace = m->asks.by_trace && remote && (r->notify & SPOOL_NOTIFY_NEVER) == 0; /* RFC 2852 4: each hop tells */
+	if (r->status_at == 0 || !finish_may_tell(q, m))
+		return SPOOL_DONE;
+	if (!trace && (!rcpt_wants(r, SPOOL_NOTIFY_SUCCESS) || (remote && res->dsn_passed)))
+		return SPOOL_DONE;
+	return remote ? SPOOL_OWED_RELAYED : SPOOL_OWED_DELIVERED;
+}
+
 static void set_delivered(struct qmgr *q, struct rcpt *r, const struct deliver_res *res)
 {
 	struct msg *m = r->msg;
 	r->state = RCPT_DONE;
-	r->status = SPOOL_DONE;
+	r->status = (char)delivered_status(q, r, res);
+	if (r->status != SPOOL_DONE)
+		rcpt_result(r, RCPT_DONE, res->dsn, res->text, res->where);
 	if (r->status_at != 0 && !r->dirty) {
 		r->dirty = true;
 		m->dirty++;
@@ -29,6 +44,7 @@ static void set_delivered(struct qmgr *q, struct rcpt *r, const struct deliver_r
 
 static enum sched_end apply(struct qmgr *q, struct rcpt *r, const struct deliver_res *res)
 {
+	r->tried = q_now();
 	if (res->status == DELIVERED) {
 		set_delivered(q, r, res);
 		return SCHED_SUCCESS;

@@ -124,6 +124,7 @@ struct cfg_local {
 };
 struct cfg_bounce {
 	uint64_t bounce_workers_max, bounce_full_max;
+	int bounce_language; /* enum cfg_language */
 };
 struct cfg_spam {
 	uint64_t spam_workers_min, spam_workers_max, spam_workers_spare, spam_worker_uses, spam_timeout;
@@ -154,6 +155,7 @@ struct cfg_relay {
 enum cfg_log_format { CFG_LOG_TEXT, CFG_LOG_JSON };
 enum cfg_bare_newline { CFG_BARE_REJECT, CFG_BARE_ACCEPT };
 enum cfg_bounce_strangers { CFG_BOUNCE_SEND, CFG_BOUNCE_HOLD };
+enum cfg_language { CFG_LANGUAGE_AUTO, CFG_LANGUAGE_EN, CFG_LANGUAGE_DE, CFG_LANGUAGE_FR };
 enum cfg_delivery { CFG_DELIVERY_AUTO, CFG_DELIVERY_RENAME, CFG_DELIVERY_COPY };
 enum cfg_spam_action { CFG_SPAM_OFF, CFG_SPAM_MARK, CFG_SPAM_REJECT };
 enum cfg_spam_failure { CFG_SPAMFAIL_TEMPFAIL, CFG_SPAMFAIL_ACCEPT };

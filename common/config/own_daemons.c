@@ -64,9 +64,11 @@ const struct cfg_param cfg_local_params[] = {
 	CFG_END
 };
 
+static const char *const languages[] = { "auto", "en", "de", "fr", NULL };
 const struct cfg_param cfg_bounce_params[] = {
 	CFG_UINT(struct cfg_bounce, bounce_workers_max, "2", 1, 100, "Most processes that write delivery reports."),
-	CFG_SIZE(struct cfg_bounce, bounce_full_max, "50K", 0, 1 << 30, "Messages up to this size are returned whole, of longer ones the header."),
+	CFG_SIZE(struct cfg_bounce, bounce_full_max, "50K", 0, 1 << 30, "Messages up to this size are returned whole, of longer ones the header, unless the sender asked for one or the other (RFC 3461 RET)."),
+	CFG_ENUM(struct cfg_bounce, bounce_language, "auto", languages, "The language of reports for people. auto: that of the message's Accept-Language or Content-Language field if it is one of these, else English."),
 	CFG_END
 };
 

@@ -67,20 +67,28 @@ IPC_DECLARE(deliver_req, DELIVER_REQ);
 IPC_DECLARE(deliver_res, DELIVER_RES);
 
 /* queue-mgr to bounce: report on these recipients (one bounce_rcpt packet each follows, `last` in the last). */
-enum bounce_kind { BOUNCE_FAILED, BOUNCE_DELAYED, BOUNCE_DOUBLE };
+enum bounce_kind { BOUNCE_FAILED, BOUNCE_DELAYED, BOUNCE_DOUBLE, BOUNCE_SUCCESS };
+#define BOUNCE_KINDS 4
+enum bounce_action { BOUNCE_ACTION_FAILED, BOUNCE_ACTION_DELAYED, BOUNCE_ACTION_DELIVERED, BOUNCE_ACTION_RELAYED, BOUNCE_ACTION_EXPANDED }; /* RFC 3464 2.3.3 */
 #define BOUNCE_REQ(F, T) \
 	F(T, STR, id, QUEUE_ID_MAX) \
-	F(T, U64, kind, 2) \
+	F(T, U64, kind, BOUNCE_KINDS - 1) \
 	F(T, STR, sender, ADDRESS_MAX) /* who gets the report (BOUNCE_DOUBLE: postmaster) */ \
 	F(T, U64, offset, (uint64_t)4 << 30) \
 	F(T, U64, size, (uint64_t)4 << 30) \
 	F(T, U64, arrived, (uint64_t)1 << 40) /* Unix time, seconds */ \
 	F(T, U64, expires, (uint64_t)1 << 40) /* delayed: until when we try */ \
+	F(T, U64, ret, 2) /* SPOOL_RET_*: how much of the message the sender wants back */ \
+	F(T, STR, envid, 100) /* "" none */ \
+	F(T, U64, smtputf8, 1) /* the message came with SMTPUTF8: its sender reads UTF-8 */ \
 	F(T, FD, file, 0)
 #define BOUNCE_RCPT(F, T) \
 	F(T, U64, last, 1) \
 	F(T, STR, rcpt, ADDRESS_MAX) \
 	F(T, STR, orig, ADDRESS_MAX) \
+	F(T, U64, action, BOUNCE_ACTION_EXPANDED) \
+	F(T, STR, orcpt, 500) /* "" none */ \
+	F(T, U64, tried, (uint64_t)1 << 40) /* Unix time of the last attempt; 0: not known */ \
 	F(T, STR, dsn, 11) \
 	F(T, STR, text, 400) \
 	F(T, STR, where, 400) /* the remote host that said it; "" when we did */

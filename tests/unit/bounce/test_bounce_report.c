@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 
+#include "spool/spool.h"
 #include "unit/unit.h"
 
 #include <fcntl.h>
@@ -42,7 +43,7 @@ static void compose(
 	struct original o;
 	struct err e;
 	int fd = file_of(message);
-	CU_ASSERT_FATAL(report_init(&r, req, "mx.example", &e));
+	CU_ASSERT_FATAL(report_init(&r, req, "mx.example", NULL, &e));
 	CU_ASSERT(report_add(&r, rcpt, &e));
 	CU_ASSERT_FATAL(original_look(fd, 0, strlen(message), full_max, &o, &e));
 	report_head(&r, &o, 1795464700, out);
@@ -61,17 +62,22 @@ static void a_report_names_all_that_rfc_3464_asks_for(void)
 		"Auto-Submitted: auto-replied\n",
 		"References: <1@b.example>\n",
 		"Content-Type: multipart/report; report-type=delivery-status;\n\tboundary=\"=_",
-		"\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n",
+		"\nContent-Type: message/delivery-status\n\nOriginal-Envelope-Id: ",
 		"\nArrival-Date: ",
-		"\n\nOriginal-Recipient: rfc822; team@c.example\nFinal-Recipient: rfc822; bob@c.example\nAction: failed\nStatus: "
+		"\nOriginal-Envelope-Id: QQ 314159\nReporting-MTA: dns; mx.example\nArrival-Date: ",
+		"\n\nOriginal-Recipient: rfc822; team+x@c.example\nFinal-Recipient: rfc822; bob@c.example\nAction: failed\nStatus: "
 		"5.1.1\n"
-		"Remote-MTA: dns; mx.c.example\nDiagnostic-Code: smtp; 550 5.1.1 no bob here\n",
+		"Remote-MTA: dns; mx.c.example\nDiagnostic-Code: smtp; 550 5.1.1 no bob here\nLast-Attempt-Date: ",
+		"\nFinal-Log-ID: 0a1bk3f0000abcde\n",
 		"\n  <team@c.example>\n    which leads to bob@c.example\n    mx.c.example said: 550 5.1.1 no bob here (5.1.1)\n",
 		"\nContent-Type: message/rfc822\n\n",
 	};
 	struct bounce_req req = req_of(BOUNCE_FAILED);
 	struct bounce_rcpt rcpt = rcpt_of("bob@c.example", "team@c.example", "5.1.1", "550 5.1.1 no bob here", "mx.c.example");
 	struct buf text = BUF_INIT(TEXT_MAX);
+	snprintf(req.envid, sizeof req.envid, "QQ 314159");
+	snprintf(rcpt.orcpt, sizeof rcpt.orcpt, "rfc822;team+2Bx@c.example");
+	rcpt.tried = 1795464700;
 	compose(&req, &rcpt, MESSAGE, 1000, &text);
 	for (size_t i = 0; i < COUNT(want); i++) {
 		CU_ASSERT(has(&text, want[i]));
@@ -79,6 +85,7 @@ static void a_report_names_all_that_rfc_3464_asks_for(void)
 			fprintf(stderr, "missing: %s\nin:\n%s\n", want[i], buf_str(&text));
 	}
 	CU_ASSERT_FALSE(has(&text, "Transfer-Encoding"));
+	CU_ASSERT_FALSE(has(&text, "Will-Retry-Until"));
 	CU_ASSERT(has(&text, "It will not be tried again."));
 	buf_free(&text);
 }
@@ -87,19 +94,21 @@ static void each_kind_of_report_says_what_it_is(void)
 {
 	static const struct {
 		enum bounce_kind kind;
+		enum bounce_action act;
 		const char *to, *subject, *action, *text;
 	} t[] = {
-		{ BOUNCE_FAILED, "To: <alice@b.example>\n", "Subject: Your message could not be delivered\n", "Action: failed\n",
-			"not be tried again" },
-		{ BOUNCE_DELAYED, "To: <alice@b.example>\n", "Subject: Your message is delayed\n", "Action: delayed\n",
-			"You need not do anything" },
-		{ BOUNCE_DOUBLE, "To: <postmaster@mx.example>\n", "Subject: A delivery report could not be delivered\n",
-			"Action: failed\n", "A delivery report of " },
+		{ BOUNCE_FAILED, BOUNCE_ACTION_FAILED, "To: <alice@b.example>\n", "Subject: Your message could not be delivered\n",
+			"Action: failed\n", "not be tried again" },
+		{ BOUNCE_DELAYED, BOUNCE_ACTION_DELAYED, "To: <alice@b.example>\n", "Subject: Your message is delayed\n",
+			"Action: delayed\n", "You need not do anything" },
+		{ BOUNCE_DOUBLE, BOUNCE_ACTION_FAILED, "To: <postmaster@mx.example>\n",
+			"Subject: A delivery report could not be delivered\n", "Action: failed\n", "A delivery report of " },
 	};
 	for (size_t i = 0; i < COUNT(t); i++) {
 		struct bounce_req req = req_of(t[i].kind);
 		struct bounce_rcpt rcpt = rcpt_of("bob@c.example", "", "", "no answer", "");
 		struct buf text = BUF_INIT(TEXT_MAX);
+		rcpt.action = t[i].act;
 		compose(&req, &rcpt, MESSAGE, 1000, &text);
 		CU_ASSERT(has(&text, t[i].to));
 		CU_ASSERT(has(&text, t[i].subject));
@@ -113,11 +122,183 @@ static void each_kind_of_report_says_what_it_is(void)
 	}
 }
 
+/* RFC 3461 6.3, RFC 3464 2.3.3 */
+static void success_is_told_in_the_three_ways_there_are(void)
+{
+	static const struct {
+		enum bounce_action act;
+		const char *action, *words;
+		bool remote;
+	} t[] = {
+		{ BOUNCE_ACTION_DELIVERED, "Action: delivered\nStatus: 2.0.0\n", "in the mailbox", false },
+		{ BOUNCE_ACTION_RELAYED,
+			"Action: relayed\nStatus: 2.0.0\nRemote-MTA: dns; mx.c.example\nDiagnostic-Code: smtp; 250 ok\n",
+			"handed to mx.c.example[192.0.2.1]:25, which", true },
+		{ BOUNCE_ACTION_EXPANDED, "Action: expanded\nStatus: 2.0.0\n", "addresses behind", false },
+	};
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct bounce_req req = req_of(BOUNCE_SUCCESS);
+		struct bounce_rcpt rcpt = rcpt_of("bob@c.example", "", "5.0.0", "250 ok", "mx.c.example[192.0.2.1]:25");
+		struct buf text = BUF_INIT(TEXT_MAX);
+		rcpt.action = t[i].act;
+		compose(&req, &rcpt, MESSAGE, 0, &text);
+		CU_ASSERT(has(&text, "Subject: Your message was delivered\n"));
+		CU_ASSERT(has(&text, t[i].action));
+		CU_ASSERT(has(&text, t[i].words));
+		CU_ASSERT_EQUAL(has(&text, "Remote-MTA: "), t[i].remote);
+		CU_ASSERT_FALSE(has(&text, "Original-Recipient")); /* RFC 3461 6.3: not without ORCPT */
+		buf_free(&text);
+	}
+}
+
+/* RFC 3461 4.3 and 6.2: kinds x RET. */
+static void as_much_comes_back_as_the_sender_asked_for(void)
+{
+	static const struct {
+		enum bounce_kind kind;
+		unsigned ret;
+		uint64_t want;
+	} t[] = {
+		{ BOUNCE_FAILED, SPOOL_RET_NONE, 1000 },
+		{ BOUNCE_FAILED, SPOOL_RET_HDRS, 0 },
+		{ BOUNCE_FAILED, SPOOL_RET_FULL, (10 << 20) - (1 << 20) },
+		{ BOUNCE_DOUBLE, SPOOL_RET_NONE, 1000 },
+		{ BOUNCE_DELAYED, SPOOL_RET_NONE, 0 },
+		{ BOUNCE_DELAYED, SPOOL_RET_FULL, 0 },
+		{ BOUNCE_SUCCESS, SPOOL_RET_NONE, 0 },
+		{ BOUNCE_SUCCESS, SPOOL_RET_FULL, 0 },
+	};
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct bounce_req req = req_of(t[i].kind);
+		req.ret = t[i].ret;
+		CU_ASSERT_EQUAL(original_max(&req, 1000, 10 << 20), t[i].want);
+	}
+	struct bounce_req failed = req_of(BOUNCE_FAILED);
+	CU_ASSERT_EQUAL(original_max(&failed, 50000, 4000), 3000);
+}
+
+/* RFC 6533: in UTF-8 for who sent in UTF-8, else in ASCII. */
+static void who_sends_utf8_gets_the_global_form(void)
+{
+	static const struct {
+		bool smtputf8;
+		const char *rcpt, *orcpt, *text;
+		const char *type, *original, *final, *diagnostic;
+	} t[] = {
+		{ false, "j\xc3\xb6@c.example", "utf-8;j\\x{F6}@c.example", "wer ist j\xc3\xb6", "delivery-status",
+			"utf-8; j\\x{F6}@c.example\n", "utf-8; j\\x{F6}@c.example\n", "wer ist j?" },
+		{ true, "j\xc3\xb6@c.example", "utf-8;j\xc3\xb6@c.example", "wer ist j\xc3\xb6", "global-delivery-status",
+			"utf-8; j\xc3\xb6@c.example\n", "utf-8; j\xc3\xb6@c.example\n", "wer ist j\xc3\xb6\n" },
+		{ false, "j@c.example", "utf-8;j\xc3\xb6@c.example", "no", "delivery-status", "utf-8; j\\x{F6}@c.example\n",
+			"rfc822; j@c.example\n", "no\n" },
+		{ true, "j@c.example", "rfc822;j@c.example", "no", "delivery-status", "rfc822; j@c.example\n",
+			"rfc822; j@c.example\n", "no\n" },
+		{ true, "j@c.example", "x400;+2FS+3Dj", "no", "delivery-status", "x400; /S=j\n", "rfc822; j@c.example\n", "no\n" },
+	};
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct bounce_req req = req_of(BOUNCE_FAILED);
+		struct bounce_rcpt rcpt = rcpt_of(t[i].rcpt, "", "5.1.1", t[i].text, "");
+		struct buf text = BUF_INIT(TEXT_MAX);
+		char want[400];
+		req.smtputf8 = t[i].smtputf8;
+		snprintf(rcpt.orcpt, sizeof rcpt.orcpt, "%s", t[i].orcpt);
+		compose(&req, &rcpt, MESSAGE, 1000, &text);
+		snprintf(want, sizeof want, "report-type=%s;", t[i].type);
+		CU_ASSERT(has(&text, want));
+		snprintf(want, sizeof want, "\nContent-Type: message/%s\n", t[i].type);
+		CU_ASSERT(has(&text, want));
+		snprintf(want, sizeof want, "\nOriginal-Recipient: %sFinal-Recipient: %s", t[i].original, t[i].final);
+		CU_ASSERT(has(&text, want));
+		snprintf(want, sizeof want, "\nDiagnostic-Code: x-postern; %s", t[i].diagnostic);
+		CU_ASSERT(has(&text, want));
+		buf_free(&text);
+	}
+}
+
+static const struct language *const all_languages[] = { &language_en, &language_de, &language_fr };
+
+static void a_language_lacks_no_words(void)
+{
+	for (size_t i = 0; i < COUNT(all_languages); i++) {
+		const struct language *l = all_languages[i];
+		const char *const words[] = { l->tag, l->hello, l->leads_to, l->said, l->no_reason, l->delivered, l->relayed,
+			l->expanded, l->more, l->whole, l->header, l->until_expiry };
+		for (size_t k = 0; k < COUNT(words); k++)
+			CU_ASSERT(words[k] != NULL && words[k][0] != '\0' && sv_is_utf8(sv_of(words[k])));
+		for (size_t k = 0; k < BOUNCE_KINDS; k++)
+			CU_ASSERT(
+				l->subject[k] != NULL && l->intro[k] != NULL && strstr(l->intro[k], "{date}") && l->end[k] != NULL);
+		for (size_t k = 0; k < ADVICE_COUNT; k++)
+			CU_ASSERT(l->advice[k] != NULL && l->advice[k][0] != '\0');
+	}
+}
+
+static void the_report_speaks_the_senders_language(void)
+{
+	static const struct {
+		const char *header;
+		const struct language *want;
+	} t[] = {
+		{ "Accept-Language: de-AT, en;q=0.5\n\n", &language_de },
+		{ "accept-language: tlh, FR;q=1\nContent-Language: de\n\n", &language_fr },
+		{ "Content-Language: de\n\n", &language_de },
+		{ "Accept-Language: deutsch\n\n", NULL },
+		{ "Accept-Language: ,,;\n\nContent-Language: de\n", NULL },
+		{ "A: b\n\n", NULL },
+	};
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct original o;
+		struct err e;
+		int fd = file_of(t[i].header);
+		CU_ASSERT(original_look(fd, 0, strlen(t[i].header), 0, &o, &e));
+		CU_ASSERT_PTR_EQUAL(o.language, t[i].want);
+		fd_close(&fd);
+	}
+}
+
+static void german_is_german(void)
+{
+	struct bounce_req req = req_of(BOUNCE_DELAYED);
+	struct bounce_rcpt rcpt = rcpt_of("bob@c.example", "", "4.4.1", "no answer", "");
+	struct report r;
+	struct original o = { .whole = false };
+	struct buf text = BUF_INIT(TEXT_MAX);
+	struct err e;
+	rcpt.action = BOUNCE_ACTION_DELAYED;
+	CU_ASSERT_FATAL(report_init(&r, &req, "mx.example", &language_de, &e) && report_add(&r, &rcpt, &e));
+	report_head(&r, &o, 1, &text);
+	CU_ASSERT(has(&text, "Subject: =?UTF-8?B?")); /* verzögert */
+	CU_ASSERT(has(&text, "\nContent-Language: de\n"));
+	CU_ASSERT(has(&text, "Hier ist das Mailsystem von mx.example."));
+	CU_ASSERT(has(&text, "Der Mailserver des Empfängers antwortet nicht."));
+	CU_ASSERT(has(&text, "Action: delayed\n"));
+	CU_ASSERT(report_eight_bit(&r, &o));
+	CU_ASSERT_FALSE(report_smtputf8(&r));
+	report_free(&r);
+	buf_free(&text);
+}
+
+static void words_are_filled_in(void)
+{
+	static const struct language_fill fill[] = { { "a", "1" }, { "b", "{a}" }, { NULL, NULL } };
+	static const struct {
+		const char *words, *want;
+	} t[] = { { "", "" }, { "x", "x" }, { "{a}", "1" }, { "x{a}y{b}", "x1y{a}" }, { "{c}", "" }, { "x{a", "x1" } };
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct buf out = BUF_INIT(100);
+		language_fill(t[i].words, fill, &out);
+		CU_ASSERT_STRING_EQUAL(buf_str(&out), t[i].want);
+		buf_free(&out);
+	}
+}
+
 static void nothing_foreign_begins_a_line(void)
 {
 	static const char evil[] = "x\nEvil: 1\r\nEvil: 2\rEvil: 3\n\n--=_0\nEvil: 4";
 	struct bounce_req req = req_of(BOUNCE_FAILED);
 	struct bounce_rcpt rcpt = rcpt_of(evil, evil, "5.1.1\nE: 1", evil, evil);
+	snprintf(req.envid, sizeof req.envid, "%s", evil);
+	snprintf(rcpt.orcpt, sizeof rcpt.orcpt, "rfc822\nEvil;%s", evil);
 	struct buf text = BUF_INIT(TEXT_MAX);
 	compose(&req, &rcpt, "Message-ID: <x\n Evil: 9>\nMessage-ID: <2@x>\n\nEvil\n", 1000, &text);
 	CU_ASSERT_FALSE(has(&text, "\nEvil"));
@@ -211,7 +392,7 @@ static void the_largest_list_of_recipients_fits(void)
 	struct original o = { .whole = true };
 	struct buf text = BUF_INIT(REPORT_HEAD_MAX);
 	struct err e;
-	CU_ASSERT_FATAL(report_init(&r, &req, "mx.example", &e));
+	CU_ASSERT_FATAL(report_init(&r, &req, "mx.example", NULL, &e));
 	for (int i = 0; i < 50000; i++)
 		CU_ASSERT(report_add(&r, &rcpt, &e));
 	report_head(&r, &o, 1, &text);
@@ -229,7 +410,7 @@ static void a_report_goes_to_an_address_or_nowhere(void)
 		struct report r;
 		struct err e = { .kind = ERR_NONE };
 		snprintf(req.sender, sizeof req.sender, "%s", bad[i]);
-		CU_ASSERT_FALSE(report_init(&r, &req, "mx.example", &e));
+		CU_ASSERT_FALSE(report_init(&r, &req, "mx.example", NULL, &e));
 		CU_ASSERT_EQUAL(e.kind, ERR_PERM);
 	}
 }
@@ -242,7 +423,7 @@ static void advice_fits_the_code(void)
 		{ "5.7.26", "rules" }, { "4.4.2", "connection" }, { "5.0.0", "all that is known" }, { "", "all that is known" },
 		{ "x", "all that is known" } };
 	for (size_t i = 0; i < COUNT(t); i++)
-		CU_ASSERT_PTR_NOT_NULL(strstr(advice_for(t[i].dsn), t[i].word));
+		CU_ASSERT_PTR_NOT_NULL(strstr(language_en.advice[advice_for(t[i].dsn)], t[i].word));
 }
 
 void suite_bounce_report(void)
@@ -250,6 +431,13 @@ void suite_bounce_report(void)
 	static const struct unit_case cases[] = {
 		UNIT(a_report_names_all_that_rfc_3464_asks_for),
 		UNIT(each_kind_of_report_says_what_it_is),
+		UNIT(success_is_told_in_the_three_ways_there_are),
+		UNIT(as_much_comes_back_as_the_sender_asked_for),
+		UNIT(who_sends_utf8_gets_the_global_form),
+		UNIT(a_language_lacks_no_words),
+		UNIT(the_report_speaks_the_senders_language),
+		UNIT(german_is_german),
+		UNIT(words_are_filled_in),
 		UNIT(nothing_foreign_begins_a_line),
 		UNIT(an_address_that_is_not_ascii_is_written_in_7_bits_for_programs),
 		UNIT(the_part_that_is_returned_depends_on_size_and_bytes),

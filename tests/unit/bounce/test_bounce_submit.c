@@ -52,7 +52,7 @@ static void run(const char *const *script, const char *sender, struct bounce_res
 	int pair[2], out[2], file = fd_memfd("original", &e);
 	snprintf(req.sender, sizeof req.sender, "%s", sender);
 	CU_ASSERT_FATAL(file >= 0 && fd_write_all(file, MESSAGE, sizeof MESSAGE - 1, &e));
-	CU_ASSERT_FATAL(report_init(&r, &req, "mx.example", &e) && report_add(&r, &rcpt, &e));
+	CU_ASSERT_FATAL(report_init(&r, &req, "mx.example", NULL, &e) && report_add(&r, &rcpt, &e));
 	CU_ASSERT_FATAL(original_look(file, 0, sizeof MESSAGE - 1, 1000, &o, &e));
 	CU_ASSERT_FATAL(sock_pair(SOCK_STREAM, pair, &e) && pipe(out) == 0);
 	pid_t pid = fork();

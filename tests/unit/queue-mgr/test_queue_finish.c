@@ -311,6 +311,204 @@ static void the_delay_is_told_once(void)
 	bench_free(&b);
 }
 
+/* --- RFC 3461 -------------------------------------------------------------------------------------------------------------- */
+
+static struct spool_sample asking(unsigned notify)
+{
+	struct spool_sample s = one;
+	s.notify[0] = (uint8_t)notify;
+	return s;
+}
+
+static void only_wanted_failures_are_reported(void)
+{
+	static const struct {
+		unsigned notify;
+		bool told;
+	} t[] = {
+		{ 0, true },
+		{ SPOOL_NOTIFY_FAILURE, true },
+		{ SPOOL_NOTIFY_FAILURE | SPOOL_NOTIFY_SUCCESS, true },
+		{ SPOOL_NOTIFY_NEVER, false },
+		{ SPOOL_NOTIFY_SUCCESS, false },
+		{ SPOOL_NOTIFY_DELAY, false },
+	};
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct spool_sample s = asking(t[i].notify);
+		struct bench b;
+		bench_init(&b);
+		struct msg *m = arrive(&b, &s);
+		answer(&b, send_next(&b), FAILED, false);
+		CU_ASSERT_EQUAL(nothing_left(&b), !t[i].told);
+		if (t[i].told)
+			CU_ASSERT(m->asked && m->report == BOUNCE_FAILED);
+		bench_free(&b);
+	}
+}
+
+static void only_wanted_delays_are_told(void)
+{
+	static const struct {
+		unsigned notify;
+		bool told;
+	} t[] = {
+		{ 0, true },
+		{ SPOOL_NOTIFY_DELAY, true },
+		{ SPOOL_NOTIFY_FAILURE, false },
+		{ SPOOL_NOTIFY_NEVER, false },
+	};
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct spool_sample s = asking(t[i].notify);
+		struct bench b;
+		bench_init(&b);
+		b.cfg.queue.delay_warning = 3600;
+		struct msg *m = arrive(&b, &s);
+		answer(&b, send_next(&b), DEFERRED, false);
+		if (t[i].told)
+			CU_ASSERT(m->asked && m->report == BOUNCE_DELAYED)
+		else
+			CU_ASSERT(entry(&b) != NULL && entry(&b)->state == ENTRY_DUE);
+		bench_free(&b);
+	}
+}
+
+static void take_report(struct bench *b, struct msg *m, enum reported how)
+{
+	m->asked = false;
+	finish_reported(&b->q, m, how, "the report's fate");
+	bench_turn(b, idle);
+}
+
+static void success_is_reported_to_who_asked_for_it(void)
+{
+	static const struct {
+		const char *sender;
+		unsigned notify;
+		uint8_t cls;
+		bool passed;
+		const char *postern;
+		int owed; /* status while the report is made; 0: none is */
+	} t[] = {
+		{ "al@x.example", 0, CLASS_LOCAL, false, "ret=HDRS", 0 },
+		{ "al@x.example", SPOOL_NOTIFY_FAILURE, CLASS_LOCAL, false, "", 0 },
+		{ "al@x.example", SPOOL_NOTIFY_NEVER, CLASS_LOCAL, false, "", 0 },
+		{ "al@x.example", SPOOL_NOTIFY_SUCCESS, CLASS_LOCAL, false, "", SPOOL_OWED_DELIVERED },
+		{ "al@x.example", SPOOL_NOTIFY_SUCCESS, CLASS_REMOTE, false, "", SPOOL_OWED_RELAYED },
+		{ "al@x.example", SPOOL_NOTIFY_SUCCESS, CLASS_REMOTE, true, "", 0 },
+		{ "al@x.example", 0, CLASS_REMOTE, true, "by=1795464636 bymode=N byt=yes", SPOOL_OWED_RELAYED },
+		{ "al@x.example", SPOOL_NOTIFY_NEVER, CLASS_REMOTE, true, "by=1795464636 bymode=N byt=yes", 0 },
+		{ "", SPOOL_NOTIFY_SUCCESS, CLASS_LOCAL, false, "", 0 },
+	};
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct spool_sample s = asking(t[i].notify);
+		struct bench b;
+		struct spool_envelope env;
+		s.sender = t[i].sender;
+		s.postern = t[i].postern;
+		bench_init(&b);
+		struct msg *m = arrive(&b, &s);
+		struct rcpt *r = send_next(&b);
+		struct deliver_res res = {
+			.status = DELIVERED, .dsn_passed = t[i].passed, .dsn = "2.0.0", .where = "mx.y.example"
+		};
+		r->cls = t[i].cls;
+		work_result(&b.q, r, &res);
+		bench_turn(&b, idle);
+		CU_ASSERT_EQUAL(nothing_left(&b), t[i].owed == 0);
+		if (t[i].owed != 0) {
+			CU_ASSERT(m->asked && m->report == BOUNCE_SUCCESS && r->status == t[i].owed);
+			CU_ASSERT_TRUE_FATAL(spool_envelope_read(m->fd, &env, NULL)); /* on disk before anything is told */
+			CU_ASSERT_EQUAL(env.rcpt[0].status, t[i].owed);
+			spool_envelope_free(&env);
+			take_report(&b, m, REPORTED);
+			CU_ASSERT_TRUE(nothing_left(&b));
+		}
+		bench_free(&b);
+	}
+}
+
+static void one_report_tells_of_all_that_were_delivered(void)
+{
+	struct spool_sample s = two;
+	struct bench b;
+	s.notify[0] = s.notify[1] = SPOOL_NOTIFY_SUCCESS | SPOOL_NOTIFY_FAILURE;
+	bench_init(&b);
+	struct msg *m = arrive(&b, &s);
+	struct rcpt *first = send_next(&b), *second = send_next(&b);
+	answer(&b, first, DELIVERED, false);
+	CU_ASSERT_FALSE(m->asked);
+	answer(&b, second, DELIVERED, false);
+	CU_ASSERT(m->asked && m->report == BOUNCE_SUCCESS && m->report_end == 2);
+	take_report(&b, m, REPORTED);
+	CU_ASSERT_TRUE(nothing_left(&b));
+	bench_free(&b);
+}
+
+static void a_report_of_success_that_cannot_go_out_is_owed_and_the_delivery_is_not_repeated(void)
+{
+	struct spool_sample s = asking(SPOOL_NOTIFY_SUCCESS);
+	struct spool_id id = sample_id(ID);
+	struct bench b;
+	bench_init(&b);
+	b.cfg.queue.queue_lifetime = UINT32_MAX;
+	struct msg *m = arrive(&b, &s);
+	answer(&b, send_next(&b), DELIVERED, false);
+	take_report(&b, m, REPORT_LATER);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(entry(&b));
+	CU_ASSERT(entry(&b)->state == ENTRY_DUE && entry(&b)->where == IN_CUR);
+	index_due_clear(b.q.index, index_find(b.q.index, &id));
+	CU_ASSERT_EQUAL(work_open(&b.q, index_find(b.q.index, &id), &m), MSG_OPEN);
+	CU_ASSERT_EQUAL(m->rcpt[0].status, SPOOL_OWED_DELIVERED);
+	finish_msg(&b.q, m); /* as when nobody of it waits for an agent */
+	CU_ASSERT(m->asked && m->report == BOUNCE_SUCCESS);
+	take_report(&b, m, REPORTED);
+	CU_ASSERT_TRUE(nothing_left(&b));
+	bench_free(&b);
+}
+
+static void a_report_of_success_that_is_refused_is_dropped(void)
+{
+	struct spool_sample s = asking(SPOOL_NOTIFY_SUCCESS);
+	struct bench b;
+	bench_init(&b);
+	struct msg *m = arrive(&b, &s);
+	answer(&b, send_next(&b), DELIVERED, false);
+	take_report(&b, m, REPORT_REFUSED);
+	CU_ASSERT_TRUE(nothing_left(&b));
+	bench_free(&b);
+}
+
+static void an_expanded_address_is_told_of_once_and_never_delivered_to(void)
+{
+	struct spool_sample s = two;
+	struct bench b;
+	s.notify[0] = SPOOL_NOTIFY_SUCCESS;
+	s.notify[1] = SPOOL_NOTIFY_NEVER;
+	s.status[0] = SPOOL_OWED_EXPANDED;
+	bench_init(&b);
+	struct msg *m = arrive(&b, &s);
+	CU_ASSERT_EQUAL_FATAL(m->waiting, 1);
+	answer(&b, send_next(&b), DEFERRED, false);
+	CU_ASSERT(m->asked && m->report == BOUNCE_SUCCESS && m->rcpt[1].state == RCPT_DEFERRED);
+	take_report(&b, m, REPORTED);
+	CU_ASSERT(entry(&b) != NULL && entry(&b)->state == ENTRY_DUE);
+	bench_free(&b);
+}
+
+static void strangers_who_are_told_nothing_are_not_told_of_success(void)
+{
+	struct spool_sample s = two;
+	struct bench b;
+	s.notify[0] = s.notify[1] = SPOOL_NOTIFY_SUCCESS;
+	s.status[0] = SPOOL_OWED_EXPANDED;
+	bench_init(&b);
+	b.cfg.queue.bounce_strangers = CFG_BOUNCE_HOLD;
+	arrive(&b, &s);
+	answer(&b, send_next(&b), DELIVERED, false);
+	CU_ASSERT_TRUE(nothing_left(&b));
+	bench_free(&b);
+}
+
 static void remote_recipients_are_postponed_with_the_reason(void)
 {
 	struct spool_sample s = one;
@@ -417,8 +615,14 @@ void suite_queue_finish(void)
 		UNIT(a_null_sender_is_told_nothing), UNIT(the_postmaster_is_told_of_double_bounces_but_not_of_his_own),
 		UNIT(a_strangers_message_may_be_held_instead), UNIT(soft_bounce_postpones_what_failed),
 		UNIT(a_message_expires_after_a_failed_attempt_and_not_before), UNIT(the_delay_is_told_once),
-		UNIT(remote_recipients_are_postponed_with_the_reason), UNIT(an_act_waits_for_the_agents_answer),
-		UNIT(an_act_on_a_message_that_only_waits_is_done_at_once), UNIT(a_late_result_keeps_a_recipient_from_a_second_copy),
-		UNIT(while_draining_nothing_counts_as_an_attempt), UNIT_END };
+		UNIT(only_wanted_failures_are_reported), UNIT(only_wanted_delays_are_told),
+		UNIT(success_is_reported_to_who_asked_for_it), UNIT(one_report_tells_of_all_that_were_delivered),
+		UNIT(a_report_of_success_that_cannot_go_out_is_owed_and_the_delivery_is_not_repeated),
+		UNIT(a_report_of_success_that_is_refused_is_dropped),
+		UNIT(an_expanded_address_is_told_of_once_and_never_delivered_to),
+		UNIT(strangers_who_are_told_nothing_are_not_told_of_success), UNIT(remote_recipients_are_postponed_with_the_reason),
+		UNIT(an_act_waits_for_the_agents_answer), UNIT(an_act_on_a_message_that_only_waits_is_done_at_once),
+		UNIT(a_late_result_keeps_a_recipient_from_a_second_copy), UNIT(while_draining_nothing_counts_as_an_attempt),
+		UNIT_END };
 	unit_suite("queue_finish", cases);
 }
