@@ -167,7 +167,8 @@ static void on_request(struct ev_io *io, unsigned events, void *arg)
 		return;
 	}
 	if (req.op > CTL_LOG_REOPEN || c->waiting != WAIT_REQUEST) {
-		LOG_WARN("bad-control", KV_U64("uid", c->uid), KV_U64("op", req.op));
+		if (log_may(&c->m->refusals, "bad-control", clock_mono_ms()))
+			LOG_WARN("bad-control", KV_U64("uid", c->uid), KV_U64("op", req.op));
 		client_close(c);
 		return;
 	}
@@ -188,7 +189,8 @@ static void on_client(struct ev_io *io, unsigned events, void *arg)
 	struct client *c = mem_new(sizeof(*c));
 	*c = (struct client){ .m = m, .io = { .fd = fd, .on = on_request, .arg = c }, .next = m->clients };
 	if (m->n_clients == CLIENTS_MAX || !sock_peer_cred(fd, &pid, &c->uid, &gid, &e) || !ev_add(m->loop, &c->io, EV_READ, &e)) {
-		LOG_WARN("control-refused", KV_U64("clients", m->n_clients));
+		if (log_may(&m->refusals, "control-refused", clock_mono_ms()))
+			LOG_WARN("control-refused", KV_U64("clients", m->n_clients));
 		fd_close(&c->io.fd);
 		free(c);
 		return;

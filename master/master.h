@@ -10,6 +10,7 @@
 #define MASTER_MASTER_H
 
 #include "binds.h"
+#include "base/log.h"
 #include "config/cfg.h"
 #include "event/ev.h"
 #include "ipc/msg_control.h"
@@ -83,6 +84,7 @@ struct master {
 	struct reload reload;
 	struct client *clients;
 	size_t n_clients;
+	struct log_rate refusals; /* of clients */
 	struct ev_io control;
 	struct ev_timer loads; /* waiting for leader_load */
 	bool stopping, ready;

@@ -17,6 +17,7 @@ struct control {
 	struct q_listener listener;
 	struct chan *first;
 	size_t n;
+	struct log_rate refusals; /* anyone may call */
 };
 
 /* --- answers --------------------------------------------------------------------------------------------------------------- */
@@ -199,7 +200,7 @@ static void on_chan(struct ev_io *w, unsigned events, void *arg)
 		if (!got && e.kind == ERR_TEMP)
 			return;
 		if (!got || !ipc_dispatch(rules, &c->seen, 1, 1, &q->packet, c, &e)) {
-			if (got)
+			if (got && log_may(&q->control->refusals, "channel-dropped", ev_now_ms(q->loop)))
 				LOG_WARN("channel-dropped", KV_STR("peer", "control"), KV_U64("uid", c->uid), KV_ERR(&e));
 			chan_close(c);
 			return;
@@ -259,7 +260,8 @@ static void on_new_chan(struct qmgr *q, int fd)
 	c->watch = (struct ev_io){ .fd = fd, .on = on_chan, .arg = c };
 	c->timer = (struct ev_timer){ .on = on_timer, .arg = c };
 	if (!chan_add(q, c, &e)) {
-		LOG_WARN("channel-failed", KV_STR("peer", "control"), KV_ERR(&e));
+		if (log_may(&q->control->refusals, "channel-failed", ev_now_ms(q->loop)))
+			LOG_WARN("channel-failed", KV_STR("peer", "control"), KV_ERR(&e));
 		close(fd);
 		free(c);
 		return;

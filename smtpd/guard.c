@@ -84,9 +84,11 @@ static struct addr counted(const struct session_client *c)
 	return a;
 }
 
-static const char *too_many(const struct session_client *c, const char *of, uint64_t max, const char *text)
+static const char *too_many(struct guard *g, const struct session_client *c, const char *of, uint64_t max, const char *text)
 {
 	char client[ADDR_TEXT_MAX];
+	if (c->kind == CLIENT_SUBMIT && g->limits && !log_may(limits_log(g->limits), "too-many-connections", clock_mono_ms()))
+		return text;
 	LOG_INFO("too-many-connections", KV_STR("client", addr_text(&c->addr, client)), KV_STR("user", c->user), KV_STR("of", of),
 		KV_U64("max", max));
 	return text;
@@ -101,10 +103,10 @@ const char *guard_enter(struct guard *g, const struct session_client *c)
 		return NULL;
 	svc_mark(g->ctx, &who);
 	if (svc_marked(g->ctx, &who) > max)
-		return c->kind == CLIENT_NET ? too_many(c, "client", max, "Too many connections from your address")
-					     : too_many(c, "user", max, "Too many connections of your user");
+		return c->kind == CLIENT_NET ? too_many(g, c, "client", max, "Too many connections from your address")
+					     : too_many(g, c, "user", max, "Too many connections of your user");
 	if (g->stranger && wide > 0 && svc_marked_net(g->ctx, &who) > wide)
-		return too_many(c, "network", wide, "Too many connections from your network");
+		return too_many(g, c, "network", wide, "Too many connections from your network");
 	if (!guard_allow(g, LIMIT_CONNECTIONS, 1, ""))
 		return "Too many connections from you in the last minute, come again later";
 	return NULL;

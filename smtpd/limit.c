@@ -18,6 +18,7 @@ struct slot {
 
 struct limits {
 	struct siphash_key key; /* a peer must not choose who shares its set */
+	struct log_rate log;
 	struct slot slots[SETS][WAYS];
 };
 
@@ -121,3 +122,5 @@ bool limits_remembered(const struct limits *l, uint64_t who, uint64_t now_ms)
 	const struct slot *s = who != 0 ? find(l, who) : NULL;
 	return s && s->until[GREETED] > now_ms * 1000;
 }
+
+struct log_rate *limits_log(struct limits *l) { return &l->log; }

@@ -7,6 +7,7 @@
 #define SMTPD_LIMIT_H
 
 #include "base/err.h"
+#include "base/log.h"
 #include "net/addr.h"
 
 enum limit_kind { LIMIT_CONNECTIONS, LIMIT_MESSAGES, LIMIT_RECIPIENTS, LIMIT_TLS, LIMIT_ERRORS, LIMIT_KINDS };
@@ -21,6 +22,7 @@ uint64_t limits_account(const struct limits *l, const char *account);
 
 /* Takes n out of per_minute (0: no limit). false: that much is not left, and nothing was taken. */
 bool limits_take(struct limits *l, uint64_t who, enum limit_kind what, uint64_t per_minute, uint64_t n, uint64_t now_ms);
+struct log_rate *limits_log(struct limits *l); /* for lines that a program of this machine can cause without end */
 /* A fact that is remembered for a time, as far as there is room: this client waited for our greeting. */
 void limits_remember(struct limits *l, uint64_t who, uint64_t until_ms, uint64_t now_ms);
 bool limits_remembered(const struct limits *l, uint64_t who, uint64_t now_ms);

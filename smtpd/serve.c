@@ -265,10 +265,20 @@ static void part(struct talk *t)
 		t->end = "closed";
 }
 
+/* A program of this machine that comes and goes could fill the log. What it had accepted stands there anyway. */
+static bool may_log_end(const struct talk *t)
+{
+	const struct session *s = &t->session;
+	return s->client.kind != CLIENT_SUBMIT || s->accepted > 0 ||
+	       log_may(limits_log(t->worker->leader->limits), "disconnected", clock_mono_ms());
+}
+
 static void log_end(const struct talk *t)
 {
 	const struct session *s = &t->session;
 	bool odd = s->refused > 0 || s->errors > 0 || strcmp(t->end, "quit") != 0;
+	if (odd && !may_log_end(t))
+		return;
 	LOG(odd ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "disconnected", KV_STR("client", s->client_text), KV_STR("helo", s->helo),
 		KV_STR("end", t->end), KV_U64("accepted", s->accepted), KV_U64("refused", s->refused),
 		KV_U64("commands", s->commands), KV_U64("errors", s->errors));

@@ -163,3 +163,14 @@ void bug_at(const char *file, int line, const char *what)
 	}
 	abort();
 }
+
+bool log_may(struct log_rate *r, const char *event, uint64_t now_ms)
+{
+	uint64_t until = r->until_ms, n = 0;
+
+	if (now_ms >= until && atomic_compare_exchange_strong(&r->until_ms, &until, now_ms + LOG_RATE_MS))
+		n = atomic_exchange(&r->n, 0);
+	if (n > LOG_RATE_MAX)
+		LOG_INFO("left-out", KV_STR("event", event), KV_U64("n", n - LOG_RATE_MAX));
+	return atomic_fetch_add(&r->n, 1) < LOG_RATE_MAX;
+}

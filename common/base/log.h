@@ -14,6 +14,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <stdatomic.h>
+
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG }; /* error: act now; warn: degraded */
 enum log_kind { LOG_KV_END, LOG_KV_STR, LOG_KV_U64, LOG_KV_SID, LOG_KV_QID };
 
@@ -45,6 +47,15 @@ void log_event(enum log_level level, const char *event, const struct log_kv *kv)
 void log_open(const char *daemon, enum log_level max_level, int (*connect)(void *arg), void *arg);
 void log_session(const char *sid); /* default session id of following events; NULL: none. Copied (up to 31 bytes) */
 void log_stderr_too(bool on);
+
+/* Against floods of lines that somebody else can cause: true for the first LOG_RATE_MAX of each minute. With the first of a later
+ * minute it logs how many were not: `left-out event= n=`. All zero is ready; may lie in memory that processes share. */
+#define LOG_RATE_MAX 10
+#define LOG_RATE_MS 60000
+struct log_rate {
+	_Atomic uint64_t until_ms, n;
+};
+bool log_may(struct log_rate *r, const char *event, uint64_t now_ms) MUST_CHECK;
 
 /* The packet as sent to logd: version (1 byte), level (1), time in ms (8, big-endian), then NUL-terminated daemon, pid, sid,
  * qid, event, and key and value in turn. A key that begins with '#' has a number. Values are escaped already and cut to

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import socket
 
 from postern import claim, content, message, run, until
 
@@ -34,6 +35,22 @@ def rotation(i):
     claim("postern log reopen: a new file is begun", out.returncode == 0 and until(lambda: i.log_lines(" accepted from=")), out.stderr + out.stdout)
 
 
+def knocks(i):
+    """Sockets that every user of the machine may connect to: who does it without end does not fill the log."""
+    where = i.postern("config", "runtime_directory").stdout.split("=")[-1].strip()
+    for name, kind, event in (("smtpd.submit", socket.SOCK_STREAM, " disconnected "), ("queue-mgr.control", socket.SOCK_SEQPACKET, " channel-dropped ")):
+        for _ in range(60):
+            with socket.socket(socket.AF_UNIX, kind) as s:
+                s.connect(f"{where}/{name}")
+                if kind == socket.SOCK_SEQPACKET:
+                    s.send(b"what?")
+                    s.recv(100)
+        seen = i.wait_log(event, 10)
+        i.send()
+        i.wait_log(" delivered ", len(i.log_lines(" accepted ")))
+        claim(f"60 empty calls to {name} are ten lines", seen and len(i.log_lines(event)) <= 10, i.log_lines(event))
+
+
 def as_json(i):
     i.restart("log_format = json")
     i.send()
@@ -51,4 +68,4 @@ def without_logd(i):
     claim("and the log comes back", until(lambda: i.send() and i.log_lines(" accepted from=")), i.log()[-300:])
 
 
-run(form, rotation, as_json, without_logd)
+run(form, rotation, knocks, as_json, without_logd)

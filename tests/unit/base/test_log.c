@@ -440,6 +440,40 @@ static void without_a_target_lines_go_to_stderr_without_waiting(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "] - hello k=v\n"));
 }
 
+static void a_flood_is_cut_to_some_lines_a_minute_and_counted(void)
+{
+	static const struct {
+		uint64_t at_ms;
+		unsigned times, logged;
+		const char *left_out; /* before the first of them; NULL: nothing */
+	} t[] = {
+		{ 5, 3, 3, NULL },
+		{ 50000, 7, 7, NULL },
+		{ 60004, 90, 0, NULL },
+		{ 60005, 100, LOG_RATE_MAX, "left-out event=knock n=90\n" },
+		{ 999999, 1, 1, "left-out event=knock n=90\n" },
+		{ 2000000, 1, 1, NULL },
+	};
+	struct log_rate r = { 0 };
+	for (size_t i = 0; i < COUNT(t); i++) {
+		char text[400] = "";
+		int saved = dup(STDERR_FILENO), fds[2];
+		unsigned n = 0;
+		CU_ASSERT_EQUAL_FATAL(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+		dup2(fds[1], STDERR_FILENO);
+		for (unsigned k = 0; k < t[i].times; k++)
+			n += log_may(&r, "knock", t[i].at_ms);
+		dup2(saved, STDERR_FILENO);
+		if (read(fds[0], text, sizeof(text) - 1) < 0)
+			text[0] = '\0';
+		CU_ASSERT_EQUAL(n, t[i].logged);
+		CU_ASSERT_EQUAL(t[i].left_out ? strstr(text, t[i].left_out) != NULL : text[0] == '\0', true);
+		fd_close(&saved);
+		fd_close(&fds[0]);
+		fd_close(&fds[1]);
+	}
+}
+
 void suite_log(void)
 {
 	static const struct unit_case cases[] = {
@@ -458,6 +492,7 @@ void suite_log(void)
 		UNIT(a_logd_that_is_away_is_called_once_a_second),
 		UNIT(a_logd_that_hangs_up_on_everyone_is_called_once_a_second),
 		UNIT(without_a_target_lines_go_to_stderr_without_waiting),
+		UNIT(a_flood_is_cut_to_some_lines_a_minute_and_counted),
 		UNIT_END,
 	};
 	unit_suite("log", cases);
