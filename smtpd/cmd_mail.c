@@ -54,6 +54,9 @@ enum phase cmd_mail(struct session *s, struct sv arg, struct buf *reply)
 	s->txn.sender = from;
 	s->txn.options = p.options;
 	s->ops->lend(s->env, s->client.kind == CLIENT_BOUNCE);
-	smtp_reply(reply, 250, "2.1.0", "Ok");
+	if (p.priority_lowered) /* RFC 6710 5 */
+		smtp_reply(reply, 250, "2.3.6", "Ok, with priority 0: a higher one is for senders that are known here");
+	else
+		smtp_reply(reply, 250, "2.1.0", "Ok");
 	return PH_MAIL;
 }

@@ -38,30 +38,55 @@ static void put_finals(const struct vec *finals, struct buf *reply)
 	buf_free(&text);
 }
 
-/* For programs of this machine: to what does this address lead? Strangers would read our lists with it. */
+/* RFC 6531 3.7.4.2: SMTPUTF8 behind the address says that such addresses may come back. */
+static bool cut_utf8(struct sv *arg)
+{
+	size_t at = (size_t)(sv_rchr(*arg, ' ') + 1);
+	if (at == 0 || !sv_ieqs(sv_skip(*arg, at), "SMTPUTF8"))
+		return false;
+	*arg = sv_trim(sv_sub(*arg, 0, at));
+	return true;
+}
+
+static bool all_ascii(const struct vec *finals)
+{
+	for (size_t i = 0; i < finals->len; i++)
+		if (!sv_is_ascii(sv_of(VEC_AT(finals, struct resolve_rcpt, i)->address)))
+			return false;
+	return true;
+}
+
+static void expand(struct session *s, const char *text, bool utf8, struct buf *reply)
+{
+	struct err e = { 0 };
+	struct vec finals = VEC_INIT(struct resolve_rcpt, s->cfg->smtpd.alias_expansion_max);
+	const struct resolve_rcpt *first = NULL;
+	if (s->ops->resolve(s->env, text, true, &finals, &e) && finals.len > 0)
+		first = VEC_AT(&finals, struct resolve_rcpt, 0);
+	if (!first || first->status == RESOLVE_TEMP)
+		smtp_replyf(reply, 451, "4.3.0", "<%s>: it cannot be looked up now", text);
+	else if (first->status != RESOLVE_OK)
+		session_complain(s, reply, 550, "5.1.1", "<%s>: %s", text, *first->text ? first->text : "no such user here");
+	else if (!utf8 && !all_ascii(&finals))
+		smtp_replyf(reply, 553, "5.6.7", "<%s>: the answer holds UTF-8; say EXPN address SMTPUTF8", text);
+	else
+		put_finals(&finals, reply);
+	vec_free(&finals);
+}
+
+/* To what does this address lead? For programs of this machine and authenticated users: strangers would read our lists with it. */
 enum phase cmd_expn(struct session *s, struct sv arg, struct buf *reply)
 {
 	struct maddr list;
 	char text[MADDR_TEXT_MAX + 1];
 	struct err e = { 0 };
-	struct vec finals = VEC_INIT(struct resolve_rcpt, s->cfg->smtpd.alias_expansion_max);
-	if (!session_is_ours(s))
-		return session_complain(s, reply, 502, "5.7.0", "EXPN is not for you");
-	bool path = arg.n > 0 && arg.p[0] == '<';
+	if (!session_is_ours(s) && !*s->account)
+		return session_complain(s, reply, 502, "5.7.0", "EXPN is for those who have authenticated");
+	bool utf8 = cut_utf8(&arg), path = arg.n > 0 && arg.p[0] == '<';
 	if (path ? !maddr_parse_path(&arg, MADDR_NO_DOMAIN_OK | MADDR_UTF8_OK, &list, &e)
 		 : !maddr_parse(arg, MADDR_NO_DOMAIN_OK | MADDR_UTF8_OK, &list, &e))
 		return session_complain(s, reply, 501, "5.1.3", "%s", *e.text ? e.text : "EXPN needs an address");
-	maddr_text(&list, text);
-	const struct resolve_rcpt *first = NULL;
-	if (s->ops->resolve(s->env, text, true, &finals, &e) && finals.len > 0)
-		first = VEC_AT(&finals, struct resolve_rcpt, 0);
-	if (first && first->status == RESOLVE_OK)
-		put_finals(&finals, reply);
-	else if (first && first->status != RESOLVE_TEMP)
-		session_complain(s, reply, 550, "5.1.1", "<%s>: %s", text, *first->text ? first->text : "no such user here");
-	else
-		smtp_replyf(reply, 451, "4.3.0", "<%s>: it cannot be looked up now", text);
-	vec_free(&finals);
+	expand(s, maddr_text(&list, text), utf8, reply);
 	return s->phase;
 }
 
@@ -122,7 +147,8 @@ const struct command session_commands[] = {
 	{ "RSET", PH_ANY, "", "RSET: forgets the message in progress", true, cmd_rset },
 	{ "NOOP", PH_ANY, "", "NOOP: does nothing", false, cmd_noop },
 	{ "VRFY", PH_ANY, "", "VRFY address: is not answered here", false, cmd_vrfy },
-	{ "EXPN", PH_ANY, "", "EXPN address: what an alias leads to, for programs of this machine", false, cmd_expn },
+	{ "EXPN", PH_ANY, "", "EXPN address [SMTPUTF8]: what an alias leads to, for those who have authenticated", false,
+		cmd_expn },
 	{ "HELP", PH_ANY, "", "HELP [command]: this text", false, cmd_help },
 	{ "QUIT", PH_ANY, "", "QUIT: ends the connection", true, cmd_quit },
 	{ NULL },

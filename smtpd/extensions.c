@@ -1,5 +1,7 @@
 #include "extensions.h"
 
+#include "mail/date.h"
+
 static bool always(const struct session *s)
 {
 	(void)s;
@@ -9,9 +11,21 @@ static bool always(const struct session *s)
 /* RFC 8689 4.1: offered under TLS alone. */
 static bool under_tls(const struct session *s) { return s->tls_active; }
 
+/* RFC 4865 4: a service of submission. */
+static bool can_hold(const struct session *s) { return session_may_relay(s) && s->cfg->smtpd.future_release_max > 0; }
+
 static void size_args(const struct session *s, struct buf *out)
 {
 	buf_putf(out, " %llu", (unsigned long long)s->cfg->global.message_max_size);
+}
+
+/* The longest time in seconds, and the last moment. */
+static void hold_args(const struct session *s, struct buf *out)
+{
+	char date[DATE_TEXT_MAX];
+	uint64_t max = s->cfg->smtpd.future_release_max;
+	date_iso((s->ops->now(s->env) + max) * 1000, date);
+	buf_putf(out, " %llu %.19sZ", (unsigned long long)max, date);
 }
 
 /* RFC 9422 4: what is said here is true. Messages in one session, and domains in one message, have no limit. */
@@ -35,6 +49,9 @@ static const struct {
 	[EXT_SMTPUTF8]            = { "SMTPUTF8",            always,    NULL },
 	[EXT_DSN]                 = { "DSN",                 always,    NULL },
 	[EXT_REQUIRETLS]          = { "REQUIRETLS",          under_tls, NULL },
+	[EXT_FUTURERELEASE]       = { "FUTURERELEASE",       can_hold,  hold_args },
+	[EXT_MT_PRIORITY]         = { "MT-PRIORITY",         always,    NULL },
+	[EXT_DELIVERBY]           = { "DELIVERBY",           always,    NULL },
 	[EXT_LIMITS]              = { "LIMITS",              always,    limits_args },
 	[EXT_HELP]                = { "HELP",                always,    NULL },
 };

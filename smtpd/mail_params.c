@@ -1,9 +1,10 @@
-/* Parameters of MAIL: SIZE (RFC 1870), BODY (RFC 6152, 3030), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461), REQUIRETLS (RFC 8689).
- */
+/* Parameters of MAIL: SIZE (RFC 1870), BODY (RFC 6152, 3030), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461), REQUIRETLS (RFC 8689),
+ * HOLDFOR and HOLDUNTIL (RFC 4865), MT-PRIORITY (RFC 6710), BY (RFC 2852). */
 #include "extensions.h"
 #include "params.h"
 
 #include "base/num.h"
+#include "mail/date.h"
 #include "mail/xtext.h"
 
 static const char *take_size(const struct session *s, struct sv value, void *into)
@@ -65,6 +66,67 @@ static const char *take_envid(const struct session *s, struct sv value, void *in
 	return ok ? NULL : "is xtext (RFC 3461) of at most 100 bytes";
 }
 
+/* RFC 4865 4: one of HOLDFOR and HOLDUNTIL, once. A moment that has passed means at once. */
+static const char *hold(const struct session *s, struct mail_params *p, uint64_t until)
+{
+	uint64_t now = s->ops->now(s->env);
+	if (p->options.hold_until != 0)
+		return "is the second such time";
+	if (until > now + s->cfg->smtpd.future_release_max)
+		return "is later than this server holds messages; see its answer to EHLO";
+	p->options.hold_until = until;
+	return NULL;
+}
+
+static const char *take_holdfor(const struct session *s, struct sv value, void *into)
+{
+	uint64_t secs;
+	if (value.n > 9 || sv_starts(value, SV("0")) || !num_u64(value, 1, UINT32_MAX, &secs))
+		return "is followed by = and a number of seconds";
+	return hold(s, into, s->ops->now(s->env) + secs);
+}
+
+static const char *take_holduntil(const struct session *s, struct sv value, void *into)
+{
+	uint64_t until;
+	if (!date_iso_parse(value, &until))
+		return "is followed by = and a time like 2030-12-31T23:59:59Z";
+	return hold(s, into, until);
+}
+
+/* RFC 6710 5: anyone may ask for less haste. More is for those we know; from others it is 0, and they are told (X.3.6). */
+static const char *take_priority(const struct session *s, struct sv value, void *into)
+{
+	struct mail_params *p = into;
+	int64_t n;
+	bool form = value.n == 1 || (value.n == 2 && value.p[0] == '-' && value.p[1] != '0');
+	if (!form || !num_i64(value, -9, 9, &n))
+		return "is a number from -9 to 9";
+	p->priority_lowered = n > 0 && !session_may_relay(s);
+	p->options.priority = p->priority_lowered ? 0 : (int)n;
+	return NULL;
+}
+
+/* RFC 2852 4: BY=seconds;R (or return it) or N (or tell me), then T for a trace. */
+static const char *take_by(const struct session *s, struct sv value, void *into)
+{
+	static const char wrong[] = "is seconds;R or seconds;N, then T for a trace";
+	struct spool_options *o = &((struct mail_params *)into)->options;
+	struct sv secs;
+	int64_t n;
+	bool plus = sv_starts(value, SV("+"));
+	if (!sv_cut(&value, ';', &secs) || !num_i64(sv_skip(secs, plus), plus ? 0 : -999999999, 999999999, &n))
+		return wrong;
+	o->by_trace = value.n == 2 && ascii_lower(value.p[1]) == 't';
+	o->by_mode = sv_istarts(value, SV("R")) ? 'R' : 'N';
+	if (value.n != 1u + o->by_trace || (o->by_mode == 'N' && !sv_istarts(value, SV("N"))))
+		return wrong;
+	if (o->by_mode == 'R' && n <= 0)
+		return "with R needs a time that is still to come";
+	o->deliver_by = (uint64_t)((int64_t)s->ops->now(s->env) + n);
+	return NULL;
+}
+
 /* clang-format off */
 static const struct param table[] = {
 	{ "SIZE",       "=bytes",         EXT_SIZE,       take_size },
@@ -73,6 +135,10 @@ static const struct param table[] = {
 	{ "RET",        "=FULL|HDRS",     EXT_DSN,        take_ret },
 	{ "ENVID",      "=xtext",         EXT_DSN,        take_envid },
 	{ "REQUIRETLS", "",               EXT_REQUIRETLS, take_requiretls },
+	{ "HOLDFOR",    "=seconds",       EXT_FUTURERELEASE, take_holdfor },
+	{ "HOLDUNTIL",  "=YYYY-MM-DDThh:mm:ssZ", EXT_FUTURERELEASE, take_holduntil },
+	{ "MT-PRIORITY", "=-9..9",        EXT_MT_PRIORITY, take_priority },
+	{ "BY",         "=seconds;R|N[T]", EXT_DELIVERBY, take_by },
 };
 /* clang-format on */
 

@@ -8,6 +8,7 @@
 struct mail_params {
 	struct spool_options options;
 	uint64_t size; /* SIZE=, 0 not given */
+	bool priority_lowered;
 };
 struct rcpt_params {
 	uint8_t notify; /* SPOOL_NOTIFY_*; 0 not given */

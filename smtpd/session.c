@@ -1,4 +1,5 @@
 /* The state machine: lines, order of commands, errors. What each command does is in cmd_*.c. */
+#include "audit.h"
 #include "content.h"
 
 #define KEEP_RCPTS 64 /* memory kept for the next message */
@@ -63,7 +64,9 @@ bool session_may_relay(const struct session *s) { return session_is_ours(s) || s
 void session_greet(struct session *s, struct buf *reply)
 {
 	const char *banner = s->cfg->smtpd.banner;
+	size_t said = reply->len;
 	smtp_replyf(reply, 220, "", "%s ESMTP Postern%s%s", s->cfg->global.hostname, *banner ? " " : "", banner);
+	audit_event(s, "(greeting)", sv_skip(buf_sv(reply), said));
 }
 
 void session_close(struct session *s, const char *dsn, const char *why, struct buf *reply)
@@ -182,7 +185,8 @@ static void run_line(struct session *s, struct sv line, struct buf *reply)
 static void take_line(struct session *s, struct sv line, struct buf *reply)
 {
 	struct sv text = sv_sub(line, 0, line.n - 1);
-	bool crlf = sv_ends(text, SV("\r"));
+	bool crlf = sv_ends(text, SV("\r")), asked = s->phase & PH_ANY, run = false;
+	size_t said = reply->len;
 	text.n -= crlf;
 	if (s->skipping || line.n > s->cfg->smtpd.line_max)
 		session_complain(s, reply, 500, "5.5.2", "Line too long: at most %llu bytes are taken",
@@ -192,8 +196,23 @@ static void take_line(struct session *s, struct sv line, struct buf *reply)
 	else if (sv_chr(text, '\0') >= 0 || sv_chr(text, '\r') >= 0)
 		session_complain(s, reply, 500, "5.5.2", "A command must not hold NUL or CR");
 	else
+		run = true;
+	if (run)
 		run_line(s, text, reply);
 	s->skipping = false;
+	if (run && asked)
+		audit_command(s, text, sv_skip(buf_sv(reply), said));
+	else /* what is no command may be a secret that was asked for */
+		audit_event(s, run ? "(response)" : "(malformed line)", sv_skip(buf_sv(reply), said));
+}
+
+static size_t feed_content(struct session *s, struct sv in, struct buf *reply)
+{
+	size_t said = reply->len;
+	size_t used = s->phase == PH_DATA ? data_feed(s, in, reply) : chunk_feed(s, in, reply);
+	if (reply->len > said)
+		audit_event(s, "(content)", sv_skip(buf_sv(reply), said));
+	return used;
 }
 
 size_t session_feed(struct session *s, struct sv in, struct buf *reply)
@@ -201,10 +220,8 @@ size_t session_feed(struct session *s, struct sv in, struct buf *reply)
 	s->delay_ms = 0;
 	if (in.n == 0 || s->phase == PH_QUIT)
 		return 0;
-	if (s->phase == PH_DATA)
-		return data_feed(s, in, reply);
-	if (s->phase == PH_CHUNK)
-		return chunk_feed(s, in, reply);
+	if (s->phase & (PH_DATA | PH_CHUNK))
+		return feed_content(s, in, reply);
 	ptrdiff_t lf = sv_chr(in, '\n');
 	if (lf >= 0) {
 		take_line(s, sv_sub(in, 0, (size_t)lf + 1), reply);

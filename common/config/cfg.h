@@ -96,6 +96,8 @@ struct cfg_smtpd {
 	uint64_t command_timeout, data_timeout, session_timeout, line_max, recipients_max, received_max;
 	uint64_t errors_soft, errors_max, error_delay, connections_per_client_max, alias_expansion_max;
 	const char *banner;
+	uint64_t future_release_max;
+	bool audit;
 	int bare_newline;      /* enum cfg_bare_newline */
 	uint64_t lend_timeout; /* how long to wait for a lent queue file before 452 */
 };

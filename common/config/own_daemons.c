@@ -20,6 +20,8 @@ const struct cfg_param cfg_smtpd_params[] = {
 	CFG_UINT(struct cfg_smtpd, connections_per_client_max, "50", 1, 100000, "Connections at once from one client address, and to the submission socket from one user. Trusted networks and root have no limit."),
 	CFG_UINT(struct cfg_smtpd, alias_expansion_max, "10000", 100, 100000, "Most addresses that the recipients of one message may become through aliases."),
 	CFG_STR(struct cfg_smtpd, banner, "", 200, "Text after the host name in the greeting."),
+	CFG_SECS(struct cfg_smtpd, future_release_max, "30d", 0, 31536000, "Senders who may relay can ask that a message be held for so long at most (FUTURERELEASE, RFC 4865). 0: nobody can."),
+	CFG_BOOL(struct cfg_smtpd, audit, "no", "Log every command of every client and what it was answered. Passwords, other secrets of AUTH and the content of messages are left out."),
 	CFG_ENUM(struct cfg_smtpd, bare_newline, "reject", bare_newline, "What to do with a message that holds a CR or LF alone: refuse it, or take a lone LF for a line end within the text. Neither ends a message in any case."),
 	CFG_SECS(struct cfg_smtpd, lend_timeout, "10s", 1, 300, "How long to wait for room in the queue before a message is answered with 452."),
 	CFG_END

@@ -199,3 +199,55 @@ bool date_parse(struct sv text, uint64_t *ret_secs)
 	*ret_secs = (uint64_t)secs;
 	return true;
 }
+
+/* --- RFC 3339 5.6 ------------------------------------------------------------------------------------------------------------ */
+static bool fixed_num(struct sv *in, size_t digits, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	struct sv part = sv_sub(*in, 0, digits);
+	*in = sv_skip(*in, digits);
+	return part.n == digits && num_u64(part, min, max, ret);
+}
+
+static bool fixed_char(struct sv *in, char c)
+{
+	bool ok = in->n > 0 && ascii_lower(in->p[0]) == c;
+	*in = sv_skip(*in, 1);
+	return ok;
+}
+
+static bool iso_zone(struct sv *in, int64_t *ret_secs)
+{
+	uint64_t h, m;
+	bool east = sv_starts(*in, SV("+"));
+	*ret_secs = 0;
+	if (in->n == 1)
+		return fixed_char(in, 'z');
+	if (!fixed_char(in, east ? '+' : '-') || !fixed_num(in, 2, 0, 23, &h) || !fixed_char(in, ':') ||
+		!fixed_num(in, 2, 0, 59, &m))
+		return false;
+	*ret_secs = (int64_t)(h * 3600 + m * 60) * (east ? 1 : -1);
+	return true;
+}
+
+bool date_iso_parse(struct sv text, uint64_t *ret_secs)
+{
+	uint64_t y, mon, d, h, min, s;
+	int64_t zone;
+	if (!fixed_num(&text, 4, 1970, 9999, &y) || !fixed_char(&text, '-') || !fixed_num(&text, 2, 1, 12, &mon) ||
+		!fixed_char(&text, '-') || !fixed_num(&text, 2, 1, 31, &d) || d > month_days(y, mon) || !fixed_char(&text, 't') ||
+		!fixed_num(&text, 2, 0, 23, &h) || !fixed_char(&text, ':') || !fixed_num(&text, 2, 0, 59, &min) ||
+		!fixed_char(&text, ':') || !fixed_num(&text, 2, 0, 60, &s)) /* 60: a leap second */
+		return false;
+	if (sv_starts(text, SV("."))) {
+		text = sv_skip(text, 1);
+		if (take_while(&text, ascii_digit).n == 0)
+			return false;
+	}
+	if (!iso_zone(&text, &zone) || text.n > 0)
+		return false;
+	int64_t secs = days_since_1970(y, mon, d) * 86400 + (int64_t)(h * 3600 + min * 60 + s) - zone;
+	if (secs < 0)
+		return false;
+	*ret_secs = (uint64_t)secs;
+	return true;
+}

@@ -71,12 +71,45 @@ static void all_forms_are_parsed(void)
 	}
 }
 
+static void iso_dates_are_parsed_strictly(void)
+{
+	static const struct {
+		const char *text;
+		int64_t want; /* -1: refused */
+	} t[] = {
+		{ "2026-11-23T20:10:36Z", 1795464636 },
+		{ "2026-11-23t20:10:36.999z", 1795464636 },
+		{ "2026-11-24T01:40:36+05:30", 1795464636 },
+		{ "2026-11-23T15:10:36-05:00", 1795464636 },
+		{ "1970-01-01T00:00:00Z", 0 },
+		{ "1970-01-01T00:00:00+00:01", -1 },
+		{ "2023-02-29T00:00:00Z", -1 },
+		{ "2026-11-23 20:10:36Z", -1 },
+		{ "2026-11-23T20:10:36", -1 },
+		{ "2026-11-23T20:10Z", -1 },
+		{ "2026-11-23T20:10:36.Z", -1 },
+		{ "2026-11-23T20:10:36+0100", -1 },
+		{ "2026-11-23T20:10:36+24:00", -1 },
+		{ "2026-1-23T20:10:36Z", -1 },
+		{ "2026-13-23T20:10:36Z", -1 },
+		{ "2026-11-23T20:10:36ZZ", -1 },
+		{ "", -1 },
+	};
+	for (size_t i = 0; i < COUNT(t); i++) {
+		uint64_t secs = 42;
+		bool ok = date_iso_parse(sv_of(t[i].text), &secs);
+		CU_ASSERT_EQUAL(ok, t[i].want >= 0);
+		CU_ASSERT_EQUAL(secs, t[i].want >= 0 ? (uint64_t)t[i].want : 42);
+	}
+}
+
 void suite_date(void)
 {
 	static const struct unit_case cases[] = {
 		UNIT(dates_are_written_in_the_zone_of_the_system),
 		UNIT(iso_dates_are_utc_with_milliseconds),
 		UNIT(all_forms_are_parsed),
+		UNIT(iso_dates_are_parsed_strictly),
 		UNIT_END,
 	};
 	unit_suite("date", cases);

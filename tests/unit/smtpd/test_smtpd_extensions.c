@@ -231,6 +231,185 @@ static void limits_are_told_and_true(void)
 	world_close(&w);
 }
 
+static void a_message_is_held_for_those_who_may_relay(void)
+{
+	static const struct {
+		const char *param, *want;
+		uint64_t until;
+	} t[] = {
+		{ "HOLDFOR=60", "250/2.1.0", WORLD_NOW + 60 },
+		{ "HOLDFOR=3600", "250/2.1.0", WORLD_NOW + 3600 },
+		{ "HOLDFOR=3601", "501/5.5.4", 0 },
+		{ "HOLDFOR=0", "501/5.5.4", 0 },
+		{ "HOLDFOR=-1", "501/5.5.4", 0 },
+		{ "HOLDFOR=0000000060", "501/5.5.4", 0 },
+		{ "HOLDUNTIL=2026-11-18T11:07:00Z", "250/2.1.0", 1795000020 },
+		{ "HOLDUNTIL=2026-11-18t12:07:00.5+01:00", "250/2.1.0", 1795000020 },
+		{ "HOLDUNTIL=2020-01-01T00:00:00Z", "250/2.1.0", 1577836800 },
+		{ "HOLDUNTIL=2026-11-18T13:00:00Z", "501/5.5.4", 0 },
+		{ "HOLDUNTIL=tomorrow", "501/5.5.4", 0 },
+		{ "HOLDFOR=60 HOLDUNTIL=2020-01-01T00:00:00Z", "501/5.5.4", 0 },
+	};
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct world w;
+		char says[100];
+		world_open(&w, CLIENT_SUBMIT);
+		w.cfg.smtpd.future_release_max = 3600;
+		snprintf(says, sizeof says, MAIL " %s\r\n", t[i].param);
+		run(&w, HELLO, &(struct dialog){ says, t[i].want });
+		CU_ASSERT_EQUAL(w.s.txn.options.hold_until, t[i].until);
+		world_close(&w);
+	}
+}
+
+static void future_release_is_told_with_its_limits_and_not_to_strangers(void)
+{
+	struct world w;
+	world_open(&w, CLIENT_SUBMIT);
+	w.cfg.smtpd.future_release_max = 3600;
+	world_say(&w, SV(HELLO), 100);
+	CU_ASSERT(ehlo_has(&w, "FUTURERELEASE 3600 2026-11-18T12:06:40Z"));
+	world_close(&w);
+	world_open(&w, CLIENT_NET);
+	w.cfg.smtpd.future_release_max = 3600;
+	world_say(&w, SV(HELLO), 100);
+	CU_ASSERT(sv_find(buf_sv(&w.replies), SV("FUTURERELEASE")) < 0);
+	run(&w, "", &(struct dialog){ MAIL " HOLDFOR=5\r\n", "555/5.5.4" });
+	world_close(&w);
+}
+
+static void priority_of_strangers_is_never_high(void)
+{
+	static const struct {
+		enum client_kind kind;
+		const char *value, *want;
+		int priority;
+	} t[] = {
+		{ CLIENT_SUBMIT, "9", "250/2.1.0", 9 },
+		{ CLIENT_SUBMIT, "-9", "250/2.1.0", -9 },
+		{ CLIENT_NET, "1", "250/2.3.6", 0 },
+		{ CLIENT_NET, "0", "250/2.1.0", 0 },
+		{ CLIENT_NET, "-3", "250/2.1.0", -3 },
+		{ CLIENT_NET, "10", "501/5.5.4", 0 },
+		{ CLIENT_NET, "-0", "501/5.5.4", 0 },
+		{ CLIENT_NET, "+1", "501/5.5.4", 0 },
+		{ CLIENT_NET, "01", "501/5.5.4", 0 },
+		{ CLIENT_NET, "-", "501/5.5.4", 0 },
+	};
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct world w;
+		char says[100];
+		world_open(&w, t[i].kind);
+		snprintf(says, sizeof says, MAIL " MT-PRIORITY=%s\r\n", t[i].value);
+		run(&w, HELLO, &(struct dialog){ says, t[i].want });
+		CU_ASSERT_EQUAL(w.s.txn.options.priority, t[i].priority);
+		world_close(&w);
+	}
+}
+
+static void deliver_by_is_a_time_and_what_to_do_then(void)
+{
+	static const struct {
+		const char *value, *want;
+		uint64_t by;
+		char mode;
+		bool trace;
+	} t[] = {
+		{ "120;R", "250/2.1.0", WORLD_NOW + 120, 'R', false },
+		{ "+120;nt", "250/2.1.0", WORLD_NOW + 120, 'N', true },
+		{ "-5;N", "250/2.1.0", WORLD_NOW - 5, 'N', false },
+		{ "0;R", "501/5.5.4", 0, 0, false },
+		{ "-5;R", "501/5.5.4", 0, 0, false },
+		{ "+-5;N", "501/5.5.4", 0, 0, false },
+		{ "120", "501/5.5.4", 0, 0, false },
+		{ "120;X", "501/5.5.4", 0, 0, false },
+		{ "120;RR", "501/5.5.4", 0, 0, false },
+		{ "120;RTT", "501/5.5.4", 0, 0, false },
+		{ "1000000000;R", "501/5.5.4", 0, 0, false },
+	};
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct world w;
+		char says[100];
+		world_open(&w, CLIENT_NET);
+		snprintf(says, sizeof says, MAIL " BY=%s\r\n", t[i].value);
+		run(&w, HELLO, &(struct dialog){ says, t[i].want });
+		CU_ASSERT_EQUAL(w.s.txn.options.deliver_by, t[i].by);
+		CU_ASSERT_EQUAL(w.s.txn.options.by_mode, t[i].mode);
+		CU_ASSERT_EQUAL(w.s.txn.options.by_trace, t[i].trace);
+		world_close(&w);
+	}
+}
+
+static void expn_is_for_the_authenticated_and_shows_utf8_when_asked(void)
+{
+	static const struct dialog d[] = {
+		{ "EXPN list@here.example\r\nEXPN j\xc3\xbcrgen@here.example\r\nEXPN <j\xc3\xbcrgen@here.example> SMTPUTF8\r\n",
+			"250/2.1.5 553/5.6.7 250/2.1.5" },
+		{ "EXPN SMTPUTF8\r\nEXPN\r\n", "550/5.1.1 501/5.1.3" },
+	};
+	struct world w;
+	run_dialogs(CLIENT_SUBMIT, HELLO, d, COUNT(d));
+	world_open(&w, CLIENT_NET);
+	run(&w, HELLO, &(struct dialog){ "EXPN list@here.example\r\n", "502/5.7.0" });
+	snprintf(w.s.account, sizeof w.s.account, "alice");
+	run(&w, "", &d[0]);
+	world_close(&w);
+}
+
+/* --- the audit log --- */
+static int audit_socket = -1;
+
+static int audit_connect(void *arg)
+{
+	(void)arg;
+	return dup(audit_socket);
+}
+
+/* All lines that logd would get. */
+static void audit_lines(int from, struct buf *out)
+{
+	for (;;) {
+		struct buf packet = BUF_INIT(SOCK_PACKET_MAX);
+		int fds[SOCK_FDS_MAX];
+		size_t n_fds;
+		bool ok = sock_recv_packet(from, &packet, fds, &n_fds, 0, NULL) && log_packet_text(buf_sv(&packet), out);
+		buf_free(&packet);
+		if (!ok)
+			return;
+	}
+}
+
+static void the_audit_log_has_all_commands_and_no_secret(void)
+{
+	struct world w;
+	struct buf log = BUF_INIT(1 << 16);
+	int ends[2];
+	CU_ASSERT_FATAL(sock_pair(SOCK_SEQPACKET, ends, NULL));
+	world_open(&w, CLIENT_NET);
+	w.cfg.smtpd.audit = true;
+	audit_socket = ends[0];
+	log_open("test", LOG_LEVEL_INFO, audit_connect, NULL);
+	session_greet(&w.s, &w.replies);
+	world_say(&w,
+		SV(HELLO "AUTH PLAIN c2VjcmV0\r\nc2VjcmV0\r\nc2VjcmV0\n" MAIL "\r\n" RCPT "\r\n" MESSAGE MAIL "\r\n" RCPT
+			 "\r\nBDAT 5 LAST\r\nhelloQUIT\r\n"),
+		1000);
+	audit_lines(ends[1], &log);
+	struct sv text = buf_sv(&log);
+	static const char *const has[] = { "command=(greeting) reply=\"220 mx.", "EHLO c.example", "MAIL FROM:<a@c.example>",
+		"reply=\"250 2.1.0 Ok\"", "command=DATA reply=\"354", "command=(content) reply=\"250 2.0.0",
+		"command=\"BDAT 5 LAST\"", "command=QUIT reply=\"221" };
+	for (size_t i = 0; i < COUNT(has); i++)
+		CU_ASSERT(sv_find(text, sv_of(has[i])) >= 0);
+	CU_ASSERT(sv_find(text, SV("c2VjcmV0")) < 0);
+	CU_ASSERT(sv_find(text, SV("hello")) < 0);
+	world_quiet();
+	close(ends[0]);
+	close(ends[1]);
+	buf_free(&log);
+	world_close(&w);
+}
+
 static void help_names_the_parameters_of_this_session(void)
 {
 	struct world w;
@@ -253,6 +432,12 @@ void suite_smtpd_extensions(void)
 		UNIT(one_recipient_named_twice_is_reported_on_when_either_asked),
 		UNIT(requiretls_is_there_under_tls_alone),
 		UNIT(limits_are_told_and_true),
+		UNIT(a_message_is_held_for_those_who_may_relay),
+		UNIT(future_release_is_told_with_its_limits_and_not_to_strangers),
+		UNIT(priority_of_strangers_is_never_high),
+		UNIT(deliver_by_is_a_time_and_what_to_do_then),
+		UNIT(expn_is_for_the_authenticated_and_shows_utf8_when_asked),
+		UNIT(the_audit_log_has_all_commands_and_no_secret),
 		UNIT(help_names_the_parameters_of_this_session),
 		UNIT_END,
 	};

@@ -364,7 +364,7 @@ static void ehlo_lists_what_is_there_without_enhanced_codes(void)
 		"220 mx.here.example ESMTP Postern\r\n250-mx.here.example greets "
 		"c.example\r\n250-PIPELINING\r\n250-SIZE 3145728\r\n"
 		"250-8BITMIME\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n"
-		"250-DSN\r\n250-LIMITS RCPTMAX=100\r\n250 HELP\r\n");
+		"250-DSN\r\n250-MT-PRIORITY\r\n250-DELIVERBY\r\n250-LIMITS RCPTMAX=100\r\n250 HELP\r\n");
 	world_close(&w);
 }
 
