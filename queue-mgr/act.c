@@ -31,8 +31,14 @@ const char *act_pending(const struct qmgr *q, uint32_t slot)
 	return (en->flags & ENTRY_WANT_HOLD) != 0 ? "hold" : "";
 }
 
+static enum acted denied(struct err *e, const struct spool_id *id)
+{
+	err_set(e, ERR_PERM, "%s is held by the administrator", id->text);
+	return ACTED_FAILED;
+}
+
 /* The acts on a message whose agents must answer first; one that only waits gives in at once. */
-static enum acted act_on_open(struct qmgr *q, struct msg *m, enum queue_op op, uint64_t *dirs)
+static enum acted act_on_open(struct qmgr *q, struct msg *m, enum queue_op op, bool admin, uint64_t *dirs, struct err *e)
 {
 	static const uint8_t acts[QOP_COUNT] = { [QOP_HOLD] = ACT_HOLD, [QOP_DELETE] = ACT_DELETE, [QOP_REQUEUE] = ACT_REQUEUE };
 	struct spool_id id = m->id;
@@ -40,8 +46,11 @@ static enum acted act_on_open(struct qmgr *q, struct msg *m, enum queue_op op, u
 		return ACTED; /* it is being tried */
 	if (op == QOP_RELEASE)
 		return ACTED_NOT;
+	if (!admin && m->act == ACT_HOLD && !m->act_owner)
+		return op == QOP_HOLD ? ACTED_NOT : denied(e, &id);
 	*dirs |= io_dir_bit(index_at(q->index, m->slot)->where, &id) | io_dir_bit(op == QOP_HOLD ? IN_HOLD : IN_CUR, &id);
 	m->act = acts[op];
+	m->act_owner = !admin;
 	work_withdraw(q, m);
 	if (m->sent > 0 || m->marking || m->asked) {
 		finish_mark(q, m);
@@ -53,12 +62,16 @@ static enum acted act_on_open(struct qmgr *q, struct msg *m, enum queue_op op, u
 	return later ? ACTED_LATER : ACTED;
 }
 
-static enum acted act_on_busy(struct entry *en, enum queue_op op)
+static enum acted act_on_busy(struct entry *en, enum queue_op op, bool admin)
 {
 	if (op == QOP_RELEASE)
 		return ACTED_NOT;
 	if (op == QOP_DELETE)
 		en->flags |= ENTRY_WANT_DELETE;
+	if (op == QOP_HOLD && admin)
+		en->flags &= (uint8_t)~ENTRY_WANT_OWNER;
+	if (op == QOP_HOLD && !admin && (en->flags & ENTRY_WANT_HOLD) == 0)
+		en->flags |= ENTRY_WANT_OWNER;
 	if (op == QOP_HOLD)
 		en->flags |= ENTRY_WANT_HOLD;
 	return ACTED_LATER;
@@ -74,21 +87,23 @@ static enum acted move_to(struct qmgr *q, uint32_t slot, const struct entry_chan
 	return ACTED_FAILED;
 }
 
-static enum acted hold(struct qmgr *q, uint32_t slot, uint64_t *dirs, struct err *e)
+/* The admin's hold replaces one by the sender. */
+static enum acted hold(struct qmgr *q, uint32_t slot, bool admin, uint64_t *dirs, struct err *e)
 {
 	struct entry *en = index_at(q->index, slot);
 	struct entry_change c = entry_as_is(q->index, slot);
 	struct spool_id id;
 	index_id(q->index, slot, &id);
-	if (en->where == IN_HOLD)
+	if (en->where == IN_HOLD && !(admin && c.owner))
 		return ACTED_NOT;
 	if (en->state == ENTRY_DUE)
 		index_due_clear(q->index, slot);
 	c.where = IN_HOLD;
+	c.owner = !admin;
 	enum acted a = move_to(q, slot, &c, dirs, e);
 	if (a == ACTED)
 		LOG_INFO("held", KV_QID(id.text));
-	else if (en->state == ENTRY_IDLE)
+	else if (en->state == ENTRY_IDLE && en->where != IN_HOLD)
 		index_due_set(q->index, slot, c.due);
 	return a;
 }
@@ -149,20 +164,24 @@ static bool locked(struct qmgr *q, uint32_t slot)
 	return found == FOUND_LOCKED;
 }
 
-enum acted act_on(struct qmgr *q, uint32_t slot, enum queue_op op, uint64_t *dirs, struct err *e)
+enum acted act_on(struct qmgr *q, uint32_t slot, enum queue_op op, bool admin, uint64_t *dirs, struct err *e)
 {
 	struct entry *en = index_at(q->index, slot);
+	struct spool_id id;
+	index_id(q->index, slot, &id);
 	if (en->state == ENTRY_OPEN)
-		return act_on_open(q, work_open_msg(q, slot), op, dirs);
+		return act_on_open(q, work_open_msg(q, slot), op, admin, dirs, e);
 	if (en->state == ENTRY_BUSY)
-		return act_on_busy(en, op);
+		return act_on_busy(en, op, admin);
+	if (en->where == IN_HOLD && !admin && (en->flags & ENTRY_OWNER) == 0 && (op == QOP_RELEASE || op == QOP_REQUEUE))
+		return denied(e, &id);
 	if (op != QOP_FLUSH && ((en->flags & ENTRY_LOOK) != 0 || en->tries > 0) && locked(q, slot)) {
 		if (en->state == ENTRY_DUE)
 			index_due_set(q->index, slot, q_now());
-		return act_on_busy(en, op);
+		return act_on_busy(en, op, admin);
 	}
 	if (op == QOP_HOLD)
-		return hold(q, slot, dirs, e);
+		return hold(q, slot, admin, dirs, e);
 	if (op == QOP_DELETE)
 		return delete (q, slot, dirs, e);
 	return due_now(q, slot, op, dirs, e);

@@ -91,7 +91,7 @@ static void walk_done(struct chan *c)
 static void act(struct chan *c, uint32_t slot)
 {
 	struct err e;
-	switch (act_on(c->q, slot, (enum queue_op)c->req.op, &c->dirs, &e)) {
+	switch (act_on(c->q, slot, (enum queue_op)c->req.op, c->admin, &c->dirs, &e)) {
 	case ACTED:
 		c->matched++;
 		break;

@@ -321,6 +321,7 @@ static void hold_file(struct qmgr *q, struct msg *m)
 	struct entry_change c = entry_as_is(q->index, m->slot);
 	struct err e;
 	c.where = IN_HOLD;
+	c.owner = m->act_owner;
 	c.warned = m->warned;
 	c.dest = msg_dest(m);
 	if (entry_move(q->index, &q->dir, m->slot, &c, &e)) {

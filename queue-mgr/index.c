@@ -185,6 +185,7 @@ void index_name(const struct index *ix, uint32_t slot, char dst[SPOOL_NAME_MAX])
 	struct spool_name n = { .due = en->due, .tries = en->tries, .dest = en->dest, .sender = en->sender };
 	index_id(ix, slot, &n.id);
 	n.warned = (en->flags & ENTRY_WARNED) != 0;
+	n.owner = (en->flags & ENTRY_OWNER) != 0;
 	if (en->where == IN_NEW)
 		memcpy(dst, n.id.text, sizeof(n.id.text));
 	else

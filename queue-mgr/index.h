@@ -27,6 +27,8 @@ enum {
 	ENTRY_DELETED = 8,      /* its file is gone; to be forgotten when the scheduler gives it back */
 	ENTRY_WANT_DELETE = 16, /* acts of the admin while others had the file */
 	ENTRY_WANT_HOLD = 32,
+	ENTRY_OWNER = 64,       /* its own sender holds it; in hold/ alone */
+	ENTRY_WANT_OWNER = 128, /* its own sender asked for WANT_HOLD */
 };
 
 struct entry {

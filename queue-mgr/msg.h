@@ -27,7 +27,7 @@ struct rcpt {
 	char status;    /* enum spool_status; on disk unless `dirty` */
 	bool dirty;
 	bool named; /* in the report of success that is asked for */
-	bool said; /* that it failed, in the log */
+	bool said;  /* that it failed, in the log */
 	char dsn[12];
 	char *text, *where; /* of the last failure; malloc'd, may be NULL */
 };
@@ -63,6 +63,7 @@ struct msg {
 	bool telling;   /* a report of success could not be sent: not again before it comes back */
 	bool failing;   /* its report could not be sent: back to the queue, whatever its age */
 	uint8_t act;    /* enum act: asked for while agents had it */
+	bool act_owner; /* by its own sender, not the admin */
 	uint8_t report; /* enum bounce_kind, while `asked` */
 	uint64_t offset, size, arrived;
 	unsigned waiting, sent, dirty; /* recipients in these states */

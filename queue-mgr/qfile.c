@@ -101,7 +101,8 @@ struct entry_change entry_as_is(const struct index *ix, uint32_t slot)
 		.tries = en->tries,
 		.dest = en->dest,
 		.sender = en->sender,
-		.warned = (en->flags & ENTRY_WARNED) != 0 };
+		.warned = (en->flags & ENTRY_WARNED) != 0,
+		.owner = (en->flags & ENTRY_OWNER) != 0 };
 }
 
 static void apply(struct entry *en, const struct entry_change *c)
@@ -111,7 +112,9 @@ static void apply(struct entry *en, const struct entry_change *c)
 	en->tries = (uint16_t)MIN(c->tries, UINT16_MAX);
 	en->dest = c->dest;
 	en->sender = c->sender;
-	en->flags = (uint8_t)((en->flags & ~ENTRY_WARNED) | (c->warned ? ENTRY_WARNED : 0));
+	bool owner = c->owner && c->where == IN_HOLD;
+	en->flags =
+		(uint8_t)((en->flags & ~(ENTRY_WARNED | ENTRY_OWNER)) | (c->warned ? ENTRY_WARNED : 0) | (owner ? ENTRY_OWNER : 0));
 }
 
 bool entry_move(struct index *ix, const struct spool_dir *d, uint32_t slot, const struct entry_change *change, struct err *e)

@@ -29,6 +29,7 @@ struct entry_change {
 	uint32_t tries;
 	uint32_t dest, sender;
 	bool warned;
+	bool owner; /* means something in hold/ only */
 };
 struct entry_change entry_as_is(const struct index *ix, uint32_t slot);
 bool entry_move(struct index *ix, const struct spool_dir *d, uint32_t slot, const struct entry_change *change, struct err *e);

@@ -42,7 +42,7 @@ static void on_new(struct qmgr *q, int dir, const char *name)
 static void on_named(struct qmgr *q, int dir, enum where where, const char *name)
 {
 	struct spool_name n;
-	if (!spool_name_parse(sv_of(name), &n) || qfile_dir(&q->dir, where, &n.id) != dir) {
+	if (!spool_name_parse(sv_of(name), &n) || qfile_dir(&q->dir, where, &n.id) != dir || (n.owner && where != IN_HOLD)) {
 		qfile_corrupt(&q->dir, dir, name, "not the name of a queue file");
 		return;
 	}
@@ -55,7 +55,7 @@ static void on_named(struct qmgr *q, int dir, enum where where, const char *name
 	en->tries = (uint16_t)n.tries;
 	en->dest = n.dest;
 	en->sender = n.sender;
-	en->flags = ENTRY_LOOK | ENTRY_CHECK | (n.warned ? ENTRY_WARNED : 0);
+	en->flags = ENTRY_LOOK | ENTRY_CHECK | (n.warned ? ENTRY_WARNED : 0) | (n.owner ? ENTRY_OWNER : 0);
 	q->recover->found++;
 	if (where == IN_CUR)
 		index_due_set(q->index, slot, retry_due(q->queue, en->due, q_now()));

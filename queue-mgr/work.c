@@ -215,10 +215,11 @@ static bool carry_out(struct qmgr *q, uint32_t slot)
 	if ((en->flags & ENTRY_WANT_HOLD) == 0)
 		return false;
 	change.where = IN_HOLD;
+	change.owner = (en->flags & ENTRY_WANT_OWNER) != 0;
 	if (!entry_move(q->index, &q->dir, slot, &change, &e))
 		try_later(q, slot, &e);
 	else
-		en->flags &= (uint8_t)~ENTRY_WANT_HOLD;
+		en->flags &= (uint8_t) ~(ENTRY_WANT_HOLD | ENTRY_WANT_OWNER);
 	return true;
 }
 

@@ -64,11 +64,12 @@ uint64_t spool_id_secs(const struct spool_id *id) { return get_base32(id->text, 
 
 const char *spool_name_text(const struct spool_name *n, char dst[SPOOL_NAME_MAX])
 {
+	const char *flags = n->warned ? (n->owner ? "wo" : "w") : n->owner ? "o" : "-";
 	char dest[9] = "*";
 	if (n->dest != 0)
 		snprintf(dest, sizeof(dest), "%08" PRIx32, n->dest);
 	snprintf(dst, SPOOL_NAME_MAX, "%s:%" PRIu64 ",%" PRIu32 ",%s,%08" PRIx32 ",%s", n->id.text, n->due, n->tries, dest,
-		n->sender, n->warned ? "w" : "-");
+		n->sender, flags);
 	return dst;
 }
 
@@ -94,7 +95,8 @@ static bool parse_fields(struct sv rest, struct spool_name *ret)
 	ret->tries = (uint32_t)n_tries;
 	if (!sv_eqs(dest, "*") && !parse_hash(dest, &ret->dest))
 		return false;
-	ret->warned = sv_eqs(flags, "w");
+	ret->warned = sv_chr(flags, 'w') >= 0;
+	ret->owner = sv_chr(flags, 'o') >= 0;
 	return true;
 }
 

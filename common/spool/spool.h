@@ -25,13 +25,14 @@ unsigned spool_id_shard(const struct spool_id *id);
 uint64_t spool_id_secs(const struct spool_id *id);
 
 /* A name in cur/ or hold/: <id>:<due>,<tries>,<dest>,<sender>,<flags>  (due: Unix secs, 32 bits; tries: 16; dest, sender: 8 hex
- * digits of a hash, `*` for several destinations; flags: letters, 'w' delay warning sent, or '-'). */
+ * digits of a hash, `*` for several destinations; flags: 'w' delay warning sent, 'o' held by its own sender (in hold/ alone), in
+ * this order, or '-'). */
 struct spool_name {
 	struct spool_id id;
 	uint64_t due;
 	uint32_t tries;
 	uint32_t dest, sender; /* dest 0: several */
-	bool warned;
+	bool warned, owner;
 };
 bool spool_name_parse(struct sv text, struct spool_name *ret) MUST_CHECK;
 const char *spool_name_text(const struct spool_name *n, char dst[SPOOL_NAME_MAX]);

@@ -527,7 +527,7 @@ static enum acted act(struct bench *b, enum queue_op op)
 	struct spool_id id = sample_id(ID);
 	uint64_t dirs = 0;
 	struct err e;
-	enum acted a = act_on(&b->q, index_find(b->q.index, &id), op, &dirs, &e);
+	enum acted a = act_on(&b->q, index_find(b->q.index, &id), op, true, &dirs, &e);
 	CU_ASSERT_EQUAL(dirs != 0, op == QOP_HOLD || op == QOP_DELETE || op == QOP_REQUEUE);
 	return a;
 }
@@ -558,6 +558,26 @@ static void an_act_waits_for_the_agents_answer(void)
 		CU_ASSERT_EQUAL(nothing_left(&b), t[i].gone);
 		if (t[i].op == QOP_REQUEUE)
 			CU_ASSERT(entry(&b)->tries == 0 && entry(&b)->due <= q_now() && (entry(&b)->flags & ENTRY_LOOK) != 0);
+		bench_free(&b);
+	}
+}
+
+static void a_hold_that_waits_is_still_that_of_who_asked_for_it(void)
+{
+	for (int admin = 0; admin < 2; admin++) {
+		struct bench b;
+		struct spool_id id = sample_id(ID);
+		uint64_t dirs = 0;
+		struct err e;
+		bench_init(&b);
+		arrive(&b, &one);
+		struct rcpt *r = send_next(&b);
+		uint32_t slot = index_find(b.q.index, &id);
+		CU_ASSERT_EQUAL(act_on(&b.q, slot, QOP_HOLD, admin == 1, &dirs, &e), ACTED_LATER);
+		if (admin)
+			CU_ASSERT_EQUAL(act_on(&b.q, slot, QOP_REQUEUE, false, &dirs, &e), ACTED_FAILED);
+		answer(&b, r, DEFERRED, false);
+		CU_ASSERT_STRING_EQUAL(strrchr(only_name(b.dir.hold_fd), ',') + 1, admin ? "-" : "o");
 		bench_free(&b);
 	}
 }
@@ -621,8 +641,8 @@ void suite_queue_finish(void)
 		UNIT(a_report_of_success_that_is_refused_is_dropped),
 		UNIT(an_expanded_address_is_told_of_once_and_never_delivered_to),
 		UNIT(strangers_who_are_told_nothing_are_not_told_of_success), UNIT(remote_recipients_are_postponed_with_the_reason),
-		UNIT(an_act_waits_for_the_agents_answer), UNIT(an_act_on_a_message_that_only_waits_is_done_at_once),
-		UNIT(a_late_result_keeps_a_recipient_from_a_second_copy), UNIT(while_draining_nothing_counts_as_an_attempt),
-		UNIT_END };
+		UNIT(an_act_waits_for_the_agents_answer), UNIT(a_hold_that_waits_is_still_that_of_who_asked_for_it),
+		UNIT(an_act_on_a_message_that_only_waits_is_done_at_once), UNIT(a_late_result_keeps_a_recipient_from_a_second_copy),
+		UNIT(while_draining_nothing_counts_as_an_attempt), UNIT_END };
 	unit_suite("queue_finish", cases);
 }

@@ -305,21 +305,83 @@ static void acts_move_the_file_with_the_entry(void)
 	recover(&b, settled);
 	struct spool_id id = sample_id(ID_A);
 	uint32_t slot = index_find(b.q.index, &id);
-	CU_ASSERT_EQUAL(act_on(&b.q, slot, QOP_RELEASE, &dirs, &e), ACTED_NOT);
-	CU_ASSERT_EQUAL(act_on(&b.q, slot, QOP_HOLD, &dirs, &e), ACTED);
+	CU_ASSERT_EQUAL(act_on(&b.q, slot, QOP_RELEASE, true, &dirs, &e), ACTED_NOT);
+	CU_ASSERT_EQUAL(act_on(&b.q, slot, QOP_HOLD, true, &dirs, &e), ACTED);
 	CU_ASSERT(count(b.dir.hold_fd) == 1 && strcmp(act_status(&b.q, slot), "hold") == 0);
 	CU_ASSERT_EQUAL(dirs, io_dir_bit(IN_HOLD, &id) | io_dir_bit(IN_CUR, &id));
-	CU_ASSERT_EQUAL(act_on(&b.q, slot, QOP_HOLD, &dirs, &e), ACTED_NOT);
-	CU_ASSERT_EQUAL(act_on(&b.q, slot, QOP_FLUSH, &dirs, &e), ACTED_NOT);
-	CU_ASSERT_EQUAL(act_on(&b.q, slot, QOP_RELEASE, &dirs, &e), ACTED);
+	CU_ASSERT_EQUAL(act_on(&b.q, slot, QOP_HOLD, true, &dirs, &e), ACTED_NOT);
+	CU_ASSERT_EQUAL(act_on(&b.q, slot, QOP_FLUSH, true, &dirs, &e), ACTED_NOT);
+	CU_ASSERT_EQUAL(act_on(&b.q, slot, QOP_RELEASE, true, &dirs, &e), ACTED);
 	CU_ASSERT(count(b.dir.cur_fd[0]) == 1 && index_at(b.q.index, slot)->state == ENTRY_WAITING);
-	CU_ASSERT_EQUAL(act_on(&b.q, slot, QOP_REQUEUE, &dirs, &e), ACTED);
+	CU_ASSERT_EQUAL(act_on(&b.q, slot, QOP_REQUEUE, true, &dirs, &e), ACTED);
 	CU_ASSERT_EQUAL(index_at(b.q.index, slot)->tries, 0);
-	CU_ASSERT_EQUAL(act_on(&b.q, slot, QOP_HOLD, &dirs, &e), ACTED); /* while it waits for its turn */
+	CU_ASSERT_EQUAL(act_on(&b.q, slot, QOP_HOLD, true, &dirs, &e), ACTED); /* while it waits for its turn */
 	work_dispatch(&b.q);
 	CU_ASSERT_EQUAL(count(b.dir.hold_fd), 1);
-	CU_ASSERT_EQUAL(act_on(&b.q, slot, QOP_DELETE, &dirs, &e), ACTED);
+	CU_ASSERT_EQUAL(act_on(&b.q, slot, QOP_DELETE, true, &dirs, &e), ACTED);
 	CU_ASSERT(count(b.dir.hold_fd) == 0 && count(b.dir.cur_fd[0]) == 0);
+	bench_free(&b);
+}
+
+static void what_the_admin_holds_its_sender_does_not_release(void)
+{
+	static const struct {
+		enum queue_op op;
+		bool admin;
+		enum acted want;
+		const char *flags; /* in the name, while held */
+	} t[] = {
+		{ QOP_HOLD, false, ACTED, "o" },
+		{ QOP_HOLD, false, ACTED_NOT, "o" },
+		{ QOP_REQUEUE, false, ACTED, NULL },
+		{ QOP_HOLD, false, ACTED, "o" },
+		{ QOP_RELEASE, false, ACTED, NULL },
+		{ QOP_HOLD, false, ACTED, "o" },
+		{ QOP_HOLD, true, ACTED, "-" },
+		{ QOP_HOLD, false, ACTED_NOT, "-" },
+		{ QOP_RELEASE, false, ACTED_FAILED, "-" },
+		{ QOP_REQUEUE, false, ACTED_FAILED, "-" },
+		{ QOP_RELEASE, true, ACTED, NULL },
+		{ QOP_HOLD, true, ACTED, "-" },
+		{ QOP_DELETE, false, ACTED, NULL },
+	};
+	struct bench b;
+	uint64_t dirs = 0;
+	struct err e;
+	bench_init(&b);
+	put_sample(&b, b.dir.cur_fd[0], ID_A, ID_A ":4000000000,0,*,12345678,-", 0);
+	recover(&b, settled);
+	struct spool_id id = sample_id(ID_A);
+	uint32_t slot = index_find(b.q.index, &id);
+	index_at(b.q.index, slot)->flags = 0;
+	for (size_t i = 0; i < COUNT(t); i++) {
+		char name[SPOOL_NAME_MAX] = ",";
+		CU_ASSERT_EQUAL(act_on(&b.q, slot, t[i].op, t[i].admin, &dirs, &e), t[i].want);
+		CU_ASSERT_EQUAL(count(b.dir.hold_fd), t[i].flags != NULL);
+		if (t[i].flags == NULL)
+			continue;
+		index_name(b.q.index, slot, name);
+		CU_ASSERT_TRUE(has_file(b.dir.hold_fd, name));
+		CU_ASSERT_STRING_EQUAL(strrchr(name, ',') + 1, t[i].flags);
+	}
+	bench_free(&b);
+}
+
+static void who_holds_is_known_after_a_restart(void)
+{
+	struct bench b;
+	uint64_t dirs = 0;
+	struct err e;
+	bench_init(&b);
+	put_sample(&b, b.dir.hold_fd, ID_A, ID_A ":5,0,*,12345678,wo", 0);
+	put_sample(&b, b.dir.hold_fd, ID_B, ID_B ":5,0,*,12345678,w", 0);
+	put_sample(&b, b.dir.cur_fd[0], ID_C, ID_C ":5,0,*,12345678,o", 0); /* nobody holds it: no such name there */
+	recover(&b, settled);
+	struct spool_id a = sample_id(ID_A), h = sample_id(ID_B);
+	CU_ASSERT_EQUAL(act_on(&b.q, index_find(b.q.index, &a), QOP_RELEASE, false, &dirs, &e), ACTED);
+	CU_ASSERT_EQUAL(act_on(&b.q, index_find(b.q.index, &h), QOP_RELEASE, false, &dirs, &e), ACTED_FAILED);
+	CU_ASSERT_PTR_NULL(entry_of(&b, ID_C));
+	CU_ASSERT_EQUAL(count(b.dir.corrupt_fd), 1);
 	bench_free(&b);
 }
 
@@ -335,7 +397,7 @@ static void an_act_on_a_locked_file_waits_for_the_lock(void)
 	struct spool_id id = sample_id(ID_A);
 	uint32_t slot = index_find(b.q.index, &id);
 	holder_start(&h, b.dir.cur_fd[0], ID_A ":5,4,*,12345678,-");
-	CU_ASSERT_EQUAL(act_on(&b.q, slot, QOP_DELETE, &dirs, &e), ACTED_LATER);
+	CU_ASSERT_EQUAL(act_on(&b.q, slot, QOP_DELETE, true, &dirs, &e), ACTED_LATER);
 	CU_ASSERT_STRING_EQUAL(act_pending(&b.q, slot), "delete");
 	CU_ASSERT_EQUAL(count(b.dir.cur_fd[0]), 1);
 	work_ready(&b.q, slot, RING_RETRY);
@@ -358,6 +420,7 @@ void suite_queue_recover(void)
 		UNIT(parts_in_tmp_are_removed_and_foreign_files_kept), UNIT(a_damaged_file_in_cur_is_found_when_it_is_due),
 		UNIT(an_id_in_two_places_is_one_message), UNIT(a_note_for_what_the_scan_has_adopted_changes_nothing),
 		UNIT(many_files_that_others_write_do_not_stop_the_scan), UNIT(a_time_far_in_the_future_does_not_keep_a_message),
-		UNIT(acts_move_the_file_with_the_entry), UNIT(an_act_on_a_locked_file_waits_for_the_lock), UNIT_END };
+		UNIT(acts_move_the_file_with_the_entry), UNIT(what_the_admin_holds_its_sender_does_not_release),
+		UNIT(who_holds_is_known_after_a_restart), UNIT(an_act_on_a_locked_file_waits_for_the_lock), UNIT_END };
 	unit_suite("queue_recover", cases);
 }

@@ -41,6 +41,8 @@ static void a_name_is_the_same_when_read_and_written_again(void)
 		"0123456789abcdef:1700000000,3,0000abcd,12345678,-",
 		"0123456789abcdef:0,0,*,00000000,w",
 		"0123456789abcdef:4294967295,65535,ffffffff,ffffffff,w",
+		"0123456789abcdef:5,1,*,00000000,o",
+		"0123456789abcdef:5,1,*,00000000,wo",
 	};
 	for (size_t i = 0; i < COUNT(t); i++) {
 		struct spool_name n;
@@ -61,6 +63,8 @@ static void any_other_form_of_a_name_is_refused(void)
 		"0123456789abcdef:4294967296,2,*,12345678,-",
 		"0123456789abcdef:1,65536,*,12345678,-",
 		"0123456789abcdef:1,2,*,12345678,-x",
+		"0123456789abcdef:1,2,*,12345678,ow",
+		"0123456789abcdef:1,2,*,12345678,ww",
 		"0123456789abcdef:01,2,*,12345678,-",
 		"0123456789abcdef:1,2,abc,12345678,-",
 		"0123456789abcdef:1,2,00000000,12345678,-",
