@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 
 #define START_MS 60000 /* from exec to leader_ready */
 #define FDS_MAX (SVC_FD_FIRST_LISTENER - SVC_FD_CONFIG + SVC_LISTENERS_MAX)
@@ -19,7 +20,8 @@
 struct passed {
 	int fds[FDS_MAX];
 	size_t n;
-	struct buf names; /* "POSTERN_LISTEN=..." */
+	struct buf names;  /* "POSTERN_LISTEN=..." */
+	char replaces[48]; /* "POSTERN_REPLACES=..." */
 };
 
 static bool pass(struct passed *p, int fd, const char *name, struct err *e)
@@ -71,13 +73,14 @@ static bool place_fds(const struct passed *p)
 }
 
 /* Root's environment holds what is nobody's business; a daemon needs the time zone, a sanitizer its options. */
-static void make_env(const struct passed *p, char *env[ENV_MAX])
+static void make_env(struct passed *p, char *env[ENV_MAX])
 {
 	static const char *const kept[] = { "TZ=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS=", "POSTERN_TEST_" };
 	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 	size_t n = 0;
 	env[n++] = path;
 	env[n++] = p->names.data;
+	env[n++] = p->replaces;
 	for (char **v = environ; *v && n < ENV_MAX - 1; v++)
 		for (size_t i = 0; i < COUNT(kept); i++)
 			if (strncmp(*v, kept[i], strlen(kept[i])) == 0 && n < ENV_MAX - 1)
@@ -85,8 +88,8 @@ static void make_env(const struct passed *p, char *env[ENV_MAX])
 	env[n] = NULL;
 }
 
-static void become_daemon(const struct service *s, const struct passed *p) NORETURN;
-static void become_daemon(const struct service *s, const struct passed *p)
+static void become_daemon(const struct service *s, struct passed *p) NORETURN;
+static void become_daemon(const struct service *s, struct passed *p)
 {
 	char program[PATH_MAX + 64], fds[24], *env[ENV_MAX];
 	char flag[] = "--fds", *argv[] = { program, flag, fds, NULL };
@@ -201,6 +204,7 @@ struct leader *leader_start(struct service *s, const struct cfg *cfg, int snapsh
 	if (!sock_pair(SOCK_SEQPACKET, chan, e))
 		return NULL;
 	buf_puts(&p.names, "POSTERN_LISTEN=");
+	snprintf(p.replaces, sizeof(p.replaces), "POSTERN_REPLACES=%" PRIu64, s->cur ? s->cur->started : 0);
 	if (!pass(&p, snapshot, NULL, e) || !pass(&p, chan[1], NULL, e) || !pass(&p, s->m->binds.rundir, NULL, e) ||
 		!pass_listeners(&p, s, tcp, e))
 		goto out;

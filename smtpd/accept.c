@@ -1,5 +1,6 @@
 /* The end of DATA: is the message taken, and where is it then? 250 is said only for what is on disk. */
 #include "compose.h"
+#include "trace.h"
 
 #include "mail/hdr.h"
 
@@ -100,16 +101,13 @@ static bool commit(struct session *s, const struct spam_res *verdict, struct err
 static void log_accepted(const struct session *s, const struct spam_res *v)
 {
 	const struct txn *t = &s->txn;
-	char from[MADDR_TEXT_MAX + 1], to[MADDR_TEXT_MAX + 1], score[24];
+	char from[MADDR_TEXT_MAX + 1], to[MADDR_TEXT_MAX + 1], score[24], proto[TRACE_PROTOCOL_MAX];
 	int64_t hundredths = (int64_t)v->score - SPAM_SCORE_ZERO;
 	snprintf(score, sizeof score, "%.2f", (double)hundredths / 100);
 	LOG_INFO("accepted", KV_QID(t->id.text), KV_STR("from", maddr_text(&t->sender, from)),
 		KV_STR("to", maddr_text(&t->first, to)), KV_U64("rcpts", t->rcpts.len), KV_U64("size", t->body.len),
-		KV_STR("client", s->client_text), KV_STR("helo", s->helo),
-		KV_STR("proto", session_is_ours(s)    ? "local"
-				: t->options.smtputf8 ? "UTF8SMTP"
-				: s->esmtp            ? "ESMTP"
-						      : "SMTP"),
+		KV_STR("client", s->client_text), KV_STR("helo", s->helo), KV_STR("proto", trace_protocol(s, proto)),
+		KV_STR("tls", s->tls_active ? s->tls.version : ""), KV_STR("cipher", s->tls_active ? s->tls.cipher : ""),
 		KV_STR("score", score), KV_U64("gen", s->cfg->generation));
 }
 

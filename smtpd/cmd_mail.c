@@ -39,6 +39,8 @@ enum phase cmd_mail(struct session *s, struct sv arg, struct buf *reply)
 	struct mail_params p = { 0 };
 	struct refusal r = { 0 };
 	unsigned flags = MADDR_NULL_OK | MADDR_NO_DOMAIN_OK | (announces_utf8(arg) ? MADDR_UTF8_OK : 0);
+	if (!session_channel_ok(s, reply))
+		return s->phase;
 	if (!session_path(s, "FROM", &arg, &from, flags, reply) || !mail_params(s, arg, &p, reply))
 		return s->phase;
 	if (!check_sender(s, &from, &r) || !check_size(s, p.size, &r)) {

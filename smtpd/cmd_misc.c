@@ -137,6 +137,8 @@ enum phase cmd_quit(struct session *s, struct sv arg, struct buf *reply)
 const struct command session_commands[] = {
 	{ "EHLO", PH_ANY, "", "EHLO your.host.name: greets, and shows what this server can do", false, cmd_ehlo },
 	{ "HELO", PH_ANY, "", "HELO your.host.name: greets, the old way", false, cmd_helo },
+	{ "STARTTLS", PH_START | PH_HELLO, "A message is in progress: finish it, or say RSET",
+		"STARTTLS: what follows is encrypted", true, cmd_starttls },
 	{ "MAIL", PH_HELLO, "A message is in progress: finish it, or say RSET",
 		"MAIL FROM:<address> [parameters]: begins a message", false, cmd_mail, mail_params_help },
 	{ "RCPT", PH_MESSAGE, "Say MAIL first", "RCPT TO:<address> [parameters]: one for each recipient", false, cmd_rcpt,

@@ -14,6 +14,9 @@ static bool under_tls(const struct session *s) { return s->tls_active; }
 /* RFC 4865 4: a service of submission. */
 static bool can_hold(const struct session *s) { return session_may_relay(s) && s->cfg->smtpd.future_release_max > 0; }
 
+/* RFC 3207 4.2: not once TLS is in use. */
+static bool can_start_tls(const struct session *s) { return s->client.tls_ready && !s->tls_active; }
+
 static void size_args(const struct session *s, struct buf *out)
 {
 	buf_putf(out, " %llu", (unsigned long long)s->cfg->global.message_max_size);
@@ -47,6 +50,7 @@ static const struct {
 	[EXT_BINARYMIME]          = { "BINARYMIME",          always,    NULL },
 	[EXT_ENHANCEDSTATUSCODES] = { "ENHANCEDSTATUSCODES", always,    NULL },
 	[EXT_SMTPUTF8]            = { "SMTPUTF8",            always,    NULL },
+	[EXT_STARTTLS]            = { "STARTTLS",            can_start_tls, NULL },
 	[EXT_DSN]                 = { "DSN",                 always,    NULL },
 	[EXT_REQUIRETLS]          = { "REQUIRETLS",          under_tls, NULL },
 	[EXT_FUTURERELEASE]       = { "FUTURERELEASE",       can_hold,  hold_args },

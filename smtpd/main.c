@@ -17,7 +17,7 @@ static bool pre_drop(struct svc_ctx *ctx, struct err *e)
 	struct leader *l = mem_new(sizeof *l);
 	svc_set_data(ctx, l);
 	l->limits = limits_new(e);
-	return l->limits;
+	return l->limits && keys_load(&l->keys, ctx, e);
 }
 
 static bool worker_init(struct svc_ctx *ctx, struct err *e)

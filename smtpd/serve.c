@@ -1,5 +1,5 @@
 /* One client from accept to close: moves bytes between its socket and the session, and knows about time. */
-#include "worker.h"
+#include "secure.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -81,6 +81,7 @@ static void know_client(struct worker *w, const struct svc_client *client, struc
 		know_local(w, client->fd, c);
 	else
 		c->trusted = in_nets(&w->cfg->global.trusted_networks, &client->peer);
+	c->tls_ready = keys_for(&w->leader->keys, c->listener) != NULL;
 }
 
 static void make_id(char dst[9])
@@ -210,6 +211,42 @@ static void know_account(struct talk *t)
 		session_close(&t->session, "4.7.0", why, &t->reply);
 }
 
+static bool input_waits(const struct conn *c)
+{
+	char byte;
+	return conn_buffered(c) || recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+static bool shake_hands(struct talk *t)
+{
+	t->conn.deadline_ms = t->session_end_ms;
+	svc_still(t->ctx, still_since(t));
+	if (secure_start(t->worker, &t->session, &t->conn)) {
+		oom_client = -1; /* what would be said to it in the clear is no TLS */
+		t->heard_ms = t->since_ms = clock_mono_ms();
+		return true;
+	}
+	t->session.phase = PH_QUIT;
+	t->end = "tls-failed";
+	return false;
+}
+
+/* Who sends more before our reply has no need to see it: somebody in between may have put words into the client's mouth, which
+ * are not to pass for its own after the handshake (RFC 3207 6, CVE-2011-0411). */
+static void start_tls(struct talk *t)
+{
+	t->session.start_tls = false;
+	if (!input_waits(&t->conn)) {
+		if (send_reply(t))
+			shake_hands(t);
+		return;
+	}
+	LOG_INFO("starttls-injection", KV_STR("client", t->session.client_text), KV_STR("helo", t->session.helo));
+	buf_reset(&t->reply);
+	session_close(&t->session, "4.7.0", "Nothing may follow STARTTLS before its reply", &t->reply);
+	t->end = "starttls-injection";
+}
+
 static void converse(struct talk *t)
 {
 	struct session *s = &t->session;
@@ -221,6 +258,8 @@ static void converse(struct talk *t)
 		conn_take(&t->conn, used);
 		note_progress(t, in_data, used);
 		know_account(t);
+		if (s->start_tls)
+			start_tls(t);
 		if (s->delay_ms > 0)
 			tarpit(t, s->delay_ms);
 		if (in_data && s->phase == PH_HELLO && t->leaving)
@@ -249,17 +288,12 @@ static void linger(struct talk *t)
 	}
 }
 
-static bool input_waits(const struct conn *c)
-{
-	char byte;
-	return conn_buffered(c) || recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-}
-
 static void part(struct talk *t)
 {
 	struct err e;
-	if (send_reply(t) && conn_flush(&t->conn, &e) && t->session.closed && strcmp(t->end, "turned-out") != 0 &&
-		input_waits(&t->conn))
+	bool said = send_reply(t) && conn_flush(&t->conn, &e);
+	tls_end(&t->conn);
+	if (said && t->session.closed && strcmp(t->end, "turned-out") != 0 && input_waits(&t->conn))
 		linger(t);
 	if (t->session.closed && strcmp(t->end, "quit") == 0)
 		t->end = "closed";
@@ -290,6 +324,19 @@ static bool may_enter(struct talk *t)
 	if (!why)
 		return true;
 	session_close(&t->session, "4.7.0", why, &t->reply);
+	if (secure_is_implicit(&t->session))
+		buf_reset(&t->reply); /* a handshake, only to say this, would be more than it is worth */
+	t->end = "too-many-connections";
+	return false;
+}
+
+static bool encrypts_at_once(struct talk *t)
+{
+	if (!secure_is_implicit(&t->session))
+		return true;
+	t->since_ms = clock_mono_ms();
+	if (guard_allow(&t->worker->guard, LIMIT_TLS, 1, ""))
+		return shake_hands(t);
 	t->end = "too-many-connections";
 	return false;
 }
@@ -338,7 +385,7 @@ void serve_client(struct svc_ctx *ctx, struct svc_client *client)
 	guard_start(&t.worker->guard, ctx, t.worker->cfg, t.worker->leader->limits, &who);
 	session_init(&t.session, t.worker->cfg, &worker_ops, t.worker, &who, id);
 	LOG_DEBUG("connected", KV_STR("client", t.session.client_text), KV_STR("listener", client->on->name));
-	if (may_enter(&t) && waits_for_greeting(&t))
+	if (may_enter(&t) && encrypts_at_once(&t) && waits_for_greeting(&t))
 		converse(&t);
 	part(&t);
 	log_end(&t);

@@ -218,7 +218,7 @@ static size_t feed_content(struct session *s, struct sv in, struct buf *reply)
 size_t session_feed(struct session *s, struct sv in, struct buf *reply)
 {
 	s->delay_ms = 0;
-	if (in.n == 0 || s->phase == PH_QUIT)
+	if (in.n == 0 || s->phase == PH_QUIT || s->start_tls)
 		return 0;
 	if (s->phase & (PH_DATA | PH_CHUNK))
 		return feed_content(s, in, reply);

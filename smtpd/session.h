@@ -42,9 +42,10 @@ struct session_client {
 	enum client_kind kind;
 	const struct cfg_listener *listener; /* CLIENT_NET; NULL otherwise */
 	struct addr addr;
-	bool trusted;  /* CLIENT_NET: in trusted_networks */
-	uint64_t uid;  /* CLIENT_SUBMIT */
-	char user[65]; /* its name, "" when it has none */
+	bool trusted;   /* CLIENT_NET: in trusted_networks */
+	bool tls_ready; /* a handshake is possible */
+	uint64_t uid;   /* CLIENT_SUBMIT */
+	char user[65];  /* its name, "" when it has none */
 };
 
 /* What the session needs from outside. Calls may block under their own deadlines; errors are for our log, never for the client. */
@@ -113,7 +114,7 @@ struct session {
 	char helo[256];
 	bool esmtp;
 	bool closed;    /* by us: 421 */
-	bool start_tls; /* the caller: flush the reply, drop unread input, shake hands, session_tls_started() */
+	bool start_tls; /* the caller: refuse unread input, flush the reply, shake hands, session_tls_started() */
 	bool tls_active;
 	struct tls_facts tls; /* when tls_active */
 	char account[129];    /* who authenticated; "" nobody */
@@ -133,6 +134,8 @@ void session_greet(struct session *s, struct buf *reply);
 size_t session_feed(struct session *s, struct sv in, struct buf *reply);
 /* After a handshake. What was said before it is forgotten (RFC 3207 4.2): the client says EHLO again. */
 void session_tls_started(struct session *s, const struct tls_facts *tls);
+/* What its listener demands before MAIL: TLS, an account. false: the reply was given. */
+bool session_channel_ok(struct session *s, struct buf *reply);
 /* Ends the conversation from our side: 421. */
 void session_close(struct session *s, const char *dsn, const char *why, struct buf *reply);
 
@@ -151,6 +154,7 @@ extern const struct command session_commands[]; /* ends with verb NULL */
 
 enum phase cmd_ehlo(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_helo(struct session *s, struct sv arg, struct buf *reply);
+enum phase cmd_starttls(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_mail(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_rcpt(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_data(struct session *s, struct sv arg, struct buf *reply);

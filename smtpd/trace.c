@@ -9,15 +9,32 @@ static void put_client(const struct session *s, struct buf *out)
 	buf_putf(out, "from %s ([%s%s])\n\t", *s->helo ? s->helo : "unknown", tag, s->client_text);
 }
 
-/* RFC 3848, RFC 6531 4.3 */
-static const char *protocol(const struct session *s) { return s->txn.options.smtputf8 ? "UTF8SMTP" : s->esmtp ? "ESMTP" : "SMTP"; }
+const char *trace_protocol(const struct session *s, char dst[TRACE_PROTOCOL_MAX])
+{
+	const char *base = s->txn.options.smtputf8 ? "UTF8SMTP" : "ESMTP";
+	if (session_is_ours(s))
+		base = "local";
+	else if (!s->esmtp)
+		base = "SMTP";
+	bool plain = session_is_ours(s) || !s->esmtp; /* nothing is registered for these */
+	snprintf(dst, TRACE_PROTOCOL_MAX, "%s%s%s", base, s->tls_active && !plain ? "S" : "", *s->account && !plain ? "A" : "");
+	return dst;
+}
+
+static void put_tls(const struct session *s, struct buf *out)
+{
+	if (s->tls_active)
+		buf_putf(out, "\n\t(version=%s cipher=%s)", s->tls.version, s->tls.cipher);
+}
 
 void trace_received(const struct session *s, struct buf *out)
 {
 	const char *host = s->cfg->global.hostname;
+	char proto[TRACE_PROTOCOL_MAX];
 	if (s->client.kind == CLIENT_NET) {
 		put_client(s, out);
-		buf_putf(out, "by %s (Postern) with %s", host, protocol(s));
+		buf_putf(out, "by %s (Postern) with %s", host, trace_protocol(s, proto));
+		put_tls(s, out);
 	} else if (s->client.kind == CLIENT_SUBMIT) {
 		buf_putf(out, "by %s (Postern, from userid %llu%s%s)\n\twith local", host, (unsigned long long)s->client.uid,
 			*s->client.user ? " " : "", s->client.user);

@@ -4,6 +4,9 @@
 
 #include "session.h"
 
+#define TRACE_PROTOCOL_MAX 16
+/* How the message came: RFC 3848, RFC 6531 4.3. */
+const char *trace_protocol(const struct session *s, char dst[TRACE_PROTOCOL_MAX]);
 /* What stands between "Received: " and " id ": RFC 5321 4.4. */
 void trace_received(const struct session *s, struct buf *out);
 /* Content of our X-Postern line, empty for none: only what a later delivery will use. */

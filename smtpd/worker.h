@@ -3,6 +3,7 @@
 #define SMTPD_WORKER_H
 
 #include "guard.h"
+#include "keys.h"
 #include "lender.h"
 #include "resolver.h"
 #include "session.h"
@@ -11,6 +12,7 @@
 /* What the leader made before it gave up its rights; its workers share it. */
 struct leader {
 	struct limits *limits;
+	struct keys keys;
 };
 
 struct worker {

@@ -135,11 +135,19 @@ struct cfg_spam {
 	int64_t spam_mark_score, spam_reject_score;
 	bool spam_bayes;
 };
+struct cfg_tls {
+	struct cfg_list tls_certificates; /* see cfg_cert() */
+	int tls_level;                    /* enum tls_level */
+	int tls_client_certificates;      /* enum cfg_client_certificates */
+	const char *tls_client_ca_file;
+	uint64_t tls_timeout, tls_reread;
+};
 struct cfg_listener {
 	const char *name;
 	unsigned line;
 	struct cfg_list address; /* "*:25", "127.0.0.1:2525", "[::1]:25" */
 	int protocol;            /* enum cfg_protocol */
+	int tls;                 /* enum cfg_listener_tls */
 };
 struct cfg_domain {
 	const char *name;
@@ -165,6 +173,8 @@ enum cfg_spam_failure { CFG_SPAMFAIL_TEMPFAIL, CFG_SPAMFAIL_ACCEPT };
  * must authenticate. submissions: the same with TLS from the first byte (465, RFC 8314). lmtp: another MTA hands us mail for our
  * users (RFC 2033). */
 enum cfg_protocol { CFG_PROTO_SMTP, CFG_PROTO_SUBMISSION, CFG_PROTO_SUBMISSIONS, CFG_PROTO_LMTP };
+enum cfg_client_certificates { CFG_CLIENT_CERT_NO, CFG_CLIENT_CERT_ASK };
+enum cfg_listener_tls { CFG_TLS_AUTO, CFG_TLS_OFF, CFG_TLS_REQUIRE };
 enum cfg_users { CFG_USERS_BOTH, CFG_USERS_SYSTEM, CFG_USERS_VIRTUAL };
 
 struct cfg {
@@ -180,11 +190,19 @@ struct cfg {
 	struct cfg_local local;
 	struct cfg_bounce bounce;
 	struct cfg_spam spam;
+	struct cfg_tls tls;
 	struct vec listeners, domains, relays; /* of struct cfg_listener, cfg_domain, cfg_relay */
 	struct cfg_raw *raw;                   /* where each value was set: file line and text, for messages and `postern config` */
 };
 
 extern const struct cfg_group cfg_groups[]; /* ends with owner NULL */
+
+/* The i-th certificate to be used; false: there are no more. Without tls_certificates it is the one that smtpd makes for itself. */
+struct cfg_cert {
+	char chain[1024], key[1024]; /* key "": in the same file */
+	bool own;
+};
+bool cfg_cert(const struct cfg *c, size_t i, struct cfg_cert *ret) MUST_CHECK;
 
 /* One fault in the configuration. All are collected, so that an admin sees them at once. */
 struct cfg_fault {

@@ -260,4 +260,5 @@ void cfg_check(struct cfg *c, struct vec *faults)
 		check_pair(c, &pairs[i], faults);
 	check_paths(c, faults);
 	check_delimiter(c, faults);
+	cfg_check_tls(c, faults);
 }

@@ -15,6 +15,7 @@ const struct cfg_group cfg_groups[] = {
 	GROUP(local, cfg_local_params),
 	GROUP(bounce, cfg_bounce_params),
 	GROUP(spam, cfg_spam_params),
+	GROUP(tls, cfg_tls_params),
 	SECTION(listener, listeners, cfg_listener_params),
 	SECTION(domain, domains, cfg_domain_params),
 	SECTION(relay, relays, cfg_relay_params),

@@ -91,9 +91,11 @@ const struct cfg_param cfg_spam_params[] = {
 };
 
 static const char *const protocols[] = { "smtp", "submission", "submissions", "lmtp", NULL };
+static const char *const listener_tls[] = { "auto", "off", "require", NULL };
 const struct cfg_param cfg_listener_params[] = {
 	CFG_LIST(struct cfg_listener, address, "", 100, "Addresses and ports to listen on: 192.0.2.1:25, [2001:db8::1]:25, or *:25 for all of both families."),
 	CFG_ENUM(struct cfg_listener, protocol, "smtp", protocols, "What is spoken there."),
+	CFG_ENUM(struct cfg_listener, tls, "auto", listener_tls, "auto: TLS is offered when there is a certificate. off: never. require: a sender must use it. Always so where the protocol is submissions."),
 	CFG_END
 };
 

@@ -46,6 +46,7 @@ char *cfg_keep(struct cfg *c, struct sv text);
 /* finish.c: computed defaults; check.c: what values must be to each other. */
 void cfg_finish(struct cfg *c, struct vec *faults);
 void cfg_check(struct cfg *c, struct vec *faults);
+void cfg_check_tls(const struct cfg *c, struct vec *faults);
 bool cfg_domain_ok(struct sv domain);
 
 #endif

@@ -15,6 +15,7 @@ struct svc_ctx {
 	struct svc_listener listeners[SVC_LISTENERS_MAX];
 	size_t n_listeners;
 	int master_fd, rundir;
+	uint64_t replaces;
 	struct sandbox *sandbox;
 	char facilities[64]; /* of the kernel; asked before the sandbox closes */
 

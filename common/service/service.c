@@ -25,6 +25,7 @@ void svc_set_data(struct svc_ctx *ctx, void *data) { ctx->data = data; }
 int svc_rundir(const struct svc_ctx *ctx) { return ctx->rundir; }
 int svc_wake_fd(const struct svc_ctx *ctx) { return ctx->wakes >= 0 ? ctx->wakes : ctx->wake; }
 bool svc_unprivileged(const struct svc_ctx *ctx) { return ctx->cfg->unprivileged; }
+uint64_t svc_replaces(const struct svc_ctx *ctx) { return ctx->replaces; }
 bool svc_orphaned(const struct svc_ctx *ctx) { return ctx->orphaned; }
 
 size_t svc_listeners(const struct svc_ctx *ctx, const struct svc_listener **ret_first)

@@ -80,6 +80,8 @@ bool svc_ending(const struct svc_ctx *);   /* drain was ordered, or the parent i
 bool svc_orphaned(const struct svc_ctx *); /* SVC_LOOP: ending because master is gone, not by its order */
 void svc_done(struct svc_ctx *);           /* SVC_LOOP: drained; the process ends */
 bool svc_unprivileged(const struct svc_ctx *);
+/* When the leader was started (Unix time) that runs now and that we are to take the place of; when we fail it stays. 0: none. */
+uint64_t svc_replaces(const struct svc_ctx *);
 /* Directories that the sandbox shall leave reachable: call in pre_drop. Landlock rule for everything below fd. */
 void svc_allow_dir(struct svc_ctx *, int dirfd, unsigned access); /* SB_DIR_READ | SB_DIR_WRITE */
 

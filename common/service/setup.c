@@ -2,6 +2,7 @@
 #include "service/own.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "net/sock.h"
 #include "service/priv.h"
 
@@ -50,6 +51,8 @@ bool svc_inherit(struct svc_ctx *ctx, size_t n_listeners, struct err *e)
 	fd_close(&config);
 	if (!ctx->cfg)
 		return false;
+	if (!num_u64(sv_of(getenv("POSTERN_REPLACES")), 0, INT64_MAX, &ctx->replaces))
+		ctx->replaces = 0;
 	struct sv names = sv_of(getenv("POSTERN_LISTEN")), name;
 	for (ctx->n_listeners = 0; ctx->n_listeners < n_listeners; ctx->n_listeners++)
 		if (!sv_cut(&names, '\n', &name) || !name_listener(ctx, ctx->n_listeners, name, e))
