@@ -4,16 +4,22 @@ BUILD   ?= build
 O       := $(BUILD)/$(VARIANT)
 PREFIX  ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
-BINDIR  ?= $(PREFIX)/bin
 LIBEXECDIR ?= $(PREFIX)/libexec/postern
-SYSCONFDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
+# What belongs to the system lies in the system's directories, unless PREFIX is a place of its own, as /opt/postern: then they are below it.
+PRIVATE := $(filter-out /usr /usr/local,$(patsubst %/,%,$(PREFIX)))
+SYSCONFDIR ?= $(PRIVATE)/etc
 STATEDIR ?= /var/spool/postern
 RUNDIR  ?= /run/postern
 LOGDIR  ?= /var/log
 MANDIR  ?= $(PREFIX)/share/man
-UNITDIR ?= /lib/systemd/system
-SYSUSERSDIR ?= /usr/lib/sysusers.d
-TMPFILESDIR ?= /usr/lib/tmpfiles.d
+UNITDIR ?= $(PRIVATE)/lib/systemd/system
+SYSUSERSDIR ?= $(or $(PRIVATE),/usr)/lib/sysusers.d
+TMPFILESDIR ?= $(or $(PRIVATE),/usr)/lib/tmpfiles.d
+LOGROTATEDIR ?= $(SYSCONFDIR)/logrotate.d
+SYSTEM_SBIN ?= $(or $(PRIVATE),/usr)/sbin
+SYSTEM_BIN ?= $(or $(PRIVATE),/usr)/bin
+INSTALL_VARS := O DESTDIR SBINDIR LIBEXECDIR SYSCONFDIR MANDIR UNITDIR SYSUSERSDIR TMPFILESDIR LOGROTATEDIR STATEDIR \
+	RUNDIR LOGDIR SYSTEM_MTA SYSTEM_SBIN SYSTEM_BIN
 
 CC ?= gcc
 AR ?= ar

@@ -1,5 +1,5 @@
-# What people call: make deps run | deps check | install | e2e | lint | bench | format
-.PHONY: deps run check e2e fuzz lint tests install bench format
+# What people call: make deps run | deps check | install | uninstall | e2e | lint | bench | format
+.PHONY: deps run check e2e fuzz lint tests install uninstall bench format
 
 deps:
 	@scripts/deps
@@ -28,6 +28,6 @@ format:
 bench: all
 	@scripts/bench
 install: all
-	@VARIANT=$(VARIANT) O='$(O)' DESTDIR='$(DESTDIR)' SBINDIR='$(SBINDIR)' BINDIR='$(BINDIR)' LIBEXECDIR='$(LIBEXECDIR)' SYSCONFDIR='$(SYSCONFDIR)' \
-		MANDIR='$(MANDIR)' UNITDIR='$(UNITDIR)' SYSUSERSDIR='$(SYSUSERSDIR)' TMPFILESDIR='$(TMPFILESDIR)' STATEDIR='$(STATEDIR)' \
-		RUNDIR='$(RUNDIR)' LOGDIR='$(LOGDIR)' SYSTEM_MTA='$(SYSTEM_MTA)' scripts/install
+	@$(foreach v,$(INSTALL_VARS),$(v)='$($(v))') scripts/install
+uninstall:
+	@$(foreach v,$(INSTALL_VARS),$(v)='$($(v))') scripts/install uninstall
