@@ -88,7 +88,7 @@ static bool concerns(const struct msg *m, const struct rcpt *r)
 	case BOUNCE_DOUBLE:
 		return r->state == RCPT_FAILED;
 	case BOUNCE_DELAYED:
-		return r->state == RCPT_DEFERRED && rcpt_wants(r, SPOOL_NOTIFY_DELAY);
+		return r->state == RCPT_DEFERRED && rcpt_wants_delay(r);
 	case BOUNCE_SUCCESS:
 		break;
 	}
@@ -157,7 +157,7 @@ static bool send_head(struct qmgr *q, int fd, const struct msg *m, struct err *e
 	set_text(req.envid, sizeof(req.envid), m->asks.envid);
 	req.ret = m->asks.ret;
 	req.smtputf8 = m->asks.smtputf8;
-	req.expires = retry_expires(q->queue, m->arrived, m->sender[0] == '\0');
+	req.expires = finish_expires(q, m);
 	return ipc_send(fd, &bounce_req_desc, &req, 0, e);
 }
 

@@ -122,7 +122,9 @@ void list_begin(struct chan *c, uint32_t slot)
 	snprintf(t->status, sizeof(t->status), "%s", act_status(q, slot));
 	snprintf(t->pending, sizeof(t->pending), "%s", act_pending(q, slot));
 	snprintf(t->sender, sizeof(t->sender), "%s", m->sender);
-	snprintf(t->reason, sizeof(t->reason), "%s", reasons_get(q->reasons, &m->id));
+	snprintf(t->reason, sizeof(t->reason), "%s",
+		m->asks.hold_until > q_now() ? "not to be delivered before, as its sender asked (FUTURERELEASE)"
+					     : reasons_get(q->reasons, &m->id));
 	t->size = m->size - m->offset;
 	t->arrived = m->arrived;
 	t->due = en->state == ENTRY_DUE ? index_due_at(q->index, slot) : 0;

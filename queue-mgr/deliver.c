@@ -272,7 +272,7 @@ void deliver_send(struct qmgr *q, unsigned slot, struct rcpt *r)
 	sched_done(q->sched, r->unit.dest, SCHED_NEITHER);
 	r->state = RCPT_WAITING;
 	r->msg->waiting++;
-	sched_put(q->sched, &r->unit, RING_RETRY);
+	sched_put(q->sched, &r->unit, work_ring(r->msg, RING_RETRY));
 	/* Not again in this turn: the agent may be gone for good. */
 	q->deliver->away = true;
 	ev_timer_set(q->loop, &q->deliver->again, AWAY_MS);

@@ -88,11 +88,36 @@ static unsigned count(const struct msg *m, enum rcpt_state state)
 	return n;
 }
 
+static bool held_back(const struct msg *m) { return q_now() < m->asks.hold_until; }
+
+static bool too_late(const struct msg *m) { return m->asks.by_return && m->asks.deliver_by > 0 && q_now() >= m->asks.deliver_by; }
+
+bool finish_in_time(const struct msg *m) { return !held_back(m) && !too_late(m); }
+
+/* A message that was to wait grows old from its release on. */
+static uint64_t since(const struct msg *m) { return MAX(m->arrived, m->asks.hold_until); }
+
+uint64_t finish_expires(const struct qmgr *q, const struct msg *m)
+{
+	uint64_t expires = retry_expires(q->queue, since(m), m->sender[0] == '\0');
+	return m->asks.by_return && m->asks.deliver_by > 0 ? MIN(expires, m->asks.deliver_by) : expires;
+}
+
+/* RFC 2852 4.1: by-mode R. */
+static void return_late(struct msg *m)
+{
+	for (size_t i = 0; i < m->n_rcpt && too_late(m); i++)
+		if (m->rcpt[i].state == RCPT_DEFERRED)
+			rcpt_result(&m->rcpt[i], RCPT_FAILED, "5.4.7", "the time that its sender set for the delivery is over", "");
+}
+
 /* Expiry follows an attempt, so its reason is fresh (DESIGN D4). */
 static void expire(struct qmgr *q, struct msg *m)
 {
-	uint64_t expires = retry_expires(q->queue, m->arrived, m->sender[0] == '\0');
-	if (m->failing || q_now() < expires || count(m, RCPT_DEFERRED) == 0)
+	if (m->failing || count(m, RCPT_DEFERRED) == 0)
+		return;
+	return_late(m);
+	if (q_now() < finish_expires(q, m))
 		return;
 	for (size_t i = 0; i < m->n_rcpt; i++) {
 		struct rcpt *r = &m->rcpt[i];
@@ -175,14 +200,23 @@ bool finish_may_tell(const struct qmgr *q, const struct msg *m)
 static bool wants_delay(const struct msg *m)
 {
 	for (size_t i = 0; i < m->n_rcpt; i++)
-		if (m->rcpt[i].state == RCPT_DEFERRED && rcpt_wants(&m->rcpt[i], SPOOL_NOTIFY_DELAY))
+		if (m->rcpt[i].state == RCPT_DEFERRED && rcpt_wants_delay(&m->rcpt[i]))
 			return true;
 	return false;
 }
 
+static bool late_enough(const struct qmgr *q, const struct msg *m)
+{
+	if (held_back(m))
+		return false;
+	if (m->asks.deliver_by > 0 && !m->asks.by_return)
+		return q_now() >= m->asks.deliver_by;
+	return retry_warn(q->queue, since(m), q_now());
+}
+
 static bool report_delay(struct qmgr *q, struct msg *m)
 {
-	if (m->warned || m->warn_asked || !finish_may_tell(q, m) || !wants_delay(m) || !retry_warn(q->queue, m->arrived, q_now()))
+	if (m->warned || m->warn_asked || !finish_may_tell(q, m) || !wants_delay(m) || !late_enough(q, m))
 		return false;
 	m->warn_asked = true;
 	bouncing_ask(q, m, BOUNCE_DELAYED);
@@ -201,7 +235,7 @@ static void end_owed(struct msg *m, size_t end, bool all)
  * disk before: a crash repeats the report, not the delivery. True: the message waits. */
 static bool report_success(struct qmgr *q, struct msg *m)
 {
-	if (msg_owed_rcpts(m) == 0 || m->telling)
+	if (msg_owed_rcpts(m) == 0 || m->telling || held_back(m))
 		return false;
 	if (!finish_may_tell(q, m)) { /* an expanded address: smtpd does not know the rules */
 		end_owed(m, m->n_rcpt, true);
@@ -216,7 +250,7 @@ static bool report_success(struct qmgr *q, struct msg *m)
 
 static void success_reported(struct qmgr *q, struct msg *m, enum reported how, const char *text)
 {
-	if (how == REPORT_LATER && q_now() < retry_expires(q->queue, m->arrived, false)) {
+	if (how == REPORT_LATER && q_now() < retry_expires(q->queue, since(m), false)) {
 		LOG_WARN("report-failed", KV_QID(m->id.text), KV_STR("to", m->sender), KV_STR("reason", text));
 		reasons_set(q->reasons, &m->id, text);
 		m->telling = true;
@@ -365,9 +399,14 @@ static void postpone(struct qmgr *q, struct msg *m)
 		c.tries = 0;
 		index_at(q->index, slot)->flags |= ENTRY_LOOK; /* the count starts anew, the earlier attempts have been */
 	}
-	if (m->act != ACT_REQUEUE && !q->draining) {
+	if (held_back(m)) {
+		pause = (uint32_t)MIN(m->asks.hold_until, (uint64_t)UINT32_MAX) - now;
+		LOG_INFO("waits-for-release", KV_QID(m->id.text), KV_STR("from", m->sender), KV_U64("next", pause));
+	} else if (m->act != ACT_REQUEUE && !q->draining) {
 		c.tries++;
 		pause = m->died && c.tries <= DEATHS_SOON ? SOON_SECS : retry_pause(q->queue, c.tries, rnd_u64());
+		if (m->asks.deliver_by > now) /* DELIVERBY: what is to be done then is done in time */
+			pause = (uint32_t)MIN((uint64_t)pause, m->asks.deliver_by - now);
 	}
 	c.due = now + pause;
 	if (!entry_move(q->index, &q->dir, slot, &c, &e)) {

@@ -31,6 +31,8 @@ enum {
 	ENTRY_WANT_OWNER = 128, /* its own sender asked for WANT_HOLD */
 };
 
+enum entry_urgency { ENTRY_USUAL, ENTRY_URGENT, ENTRY_BULK }; /* its sender's MT-PRIORITY, once it was opened */
+
 struct entry {
 	uint64_t id_high; /* 12 of the id's 16 characters, 5 bits each */
 	uint32_t id_low;  /* the other 4 */
@@ -39,7 +41,7 @@ struct entry {
 	uint32_t link;
 	uint16_t tries;
 	uint8_t flags;
-	uint8_t where : 4, state : 4;
+	uint8_t where : 2, state : 3, urgency : 2; /* enum where, enum entry_state, enum entry_urgency */
 };
 _Static_assert(sizeof(struct entry) == 32, "a million queued files take 32 MB");
 

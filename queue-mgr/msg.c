@@ -167,6 +167,14 @@ bool rcpt_wants(const struct rcpt *r, unsigned notify)
 	return r->notify == 0 ? notify != SPOOL_NOTIFY_SUCCESS : (r->notify & notify) != 0;
 }
 
+/* RFC 2852 4.1: by-mode N asks for a report when the time is over, unless NOTIFY=NEVER. */
+bool rcpt_wants_delay(const struct rcpt *r)
+{
+	const struct msg_asks *a = &r->msg->asks;
+	bool by_notify = a->deliver_by > 0 && !a->by_return && (r->notify & SPOOL_NOTIFY_NEVER) == 0;
+	return by_notify || rcpt_wants(r, SPOOL_NOTIFY_DELAY);
+}
+
 void rcpt_result(struct rcpt *r, enum rcpt_state state, const char *dsn, const char *text, const char *where)
 {
 	r->state = (uint8_t)state;

@@ -82,6 +82,7 @@ uint32_t msg_dest(const struct msg *m);       /* of its open recipients: their o
 unsigned msg_open_rcpts(const struct msg *m); /* with status `.` */
 void rcpt_result(struct rcpt *r, enum rcpt_state state, const char *dsn, const char *text, const char *where);
 bool rcpt_wants(const struct rcpt *r, unsigned notify); /* its sender wants such reports: SPOOL_NOTIFY_SUCCESS, FAILURE, DELAY */
+bool rcpt_wants_delay(const struct rcpt *r);            /* the same for delays, with what DELIVERBY asks for */
 bool rcpt_owed(const struct rcpt *r);                   /* done, but its sender is to be told */
 unsigned msg_owed_rcpts(const struct msg *m);
 uint32_t hash_key(struct sv s); /* for names and keys: never 0 */

@@ -4,7 +4,7 @@
 
 #define FLOWS_MAX (1u << 24) /* each has something waiting, which is bounded elsewhere */
 #define DESTS_KEPT 20000     /* what was learnt of idle ones is forgotten beyond */
-#define FRESH_TURNS 4        /* for each turn of the retries */
+#define URGENT_TURNS 8       /* of destinations with urgent mail, for each of those without */
 #define WINDOW_UNIT 256u     /* windows are kept in 1/256 */
 
 struct flow {
@@ -24,16 +24,21 @@ struct dest {
 	uint32_t key;
 	unsigned window; /* in WINDOW_UNIT */
 	unsigned busy;
-	unsigned turn;
+	int credit[RING_COUNT];
 	struct flows ring[RING_COUNT];
 	struct dest *prev, *next; /* among the ready ones */
-	bool ready;
+	struct ready *ready;      /* the list that it is in; NULL: none */
+};
+
+struct ready { /* something waits and the window has room */
+	struct dest *first, *last;
 };
 
 struct sched {
 	struct index *ix;
 	struct hmap *dests, *flows;
-	struct dest *first, *last; /* ready: something waits and the window has room */
+	struct ready urgent, usual;
+	unsigned turn;
 	struct dest many;
 	unsigned start, max;
 	size_t units, entries;
@@ -67,7 +72,15 @@ void sched_free(struct sched *s)
 
 static struct sv key_of(const uint32_t *key) { return (struct sv){ (const char *)key, sizeof(*key) }; }
 
-static bool has_work(const struct dest *d) { return d->ring[RING_FRESH].first != NULL || d->ring[RING_RETRY].first != NULL; }
+static const int weight[RING_COUNT] = { [RING_URGENT] = 8, [RING_FRESH] = 4, [RING_RETRY] = 1, [RING_BULK] = 1 };
+
+static bool has_work(const struct dest *d)
+{
+	for (int i = 0; i < RING_COUNT; i++)
+		if (d->ring[i].first != NULL)
+			return true;
+	return false;
+}
 
 static void forget_idle(struct sched *s)
 {
@@ -99,30 +112,32 @@ static struct dest *get_dest(struct sched *s, uint32_t key)
 	return d;
 }
 
-static void unready(struct sched *s, struct dest *d)
+static void unready(struct dest *d)
 {
-	if (!d->ready)
+	struct ready *r = d->ready;
+	if (r == NULL)
 		return;
-	*(d->prev != NULL ? &d->prev->next : &s->first) = d->next;
-	*(d->next != NULL ? &d->next->prev : &s->last) = d->prev;
+	*(d->prev != NULL ? &d->prev->next : &r->first) = d->next;
+	*(d->next != NULL ? &d->next->prev : &r->last) = d->prev;
 	d->prev = d->next = NULL;
-	d->ready = false;
+	d->ready = NULL;
 }
 
-/* Puts it behind the other ready ones, or takes it out. */
+/* Puts it behind the other ready ones of its kind, or takes it out. */
 static void set_ready(struct sched *s, struct dest *d)
 {
-	bool ready = d != &s->many && has_work(d) && (d->busy + 1) * WINDOW_UNIT <= d->window;
-	if (ready == d->ready)
+	struct ready *r = d->ring[RING_URGENT].first != NULL ? &s->urgent : &s->usual;
+	if (d == &s->many || !has_work(d) || (d->busy + 1) * WINDOW_UNIT > d->window)
+		r = NULL;
+	if (r == d->ready)
 		return;
-	if (!ready) {
-		unready(s, d);
+	unready(d);
+	if (r == NULL)
 		return;
-	}
-	d->ready = true;
-	d->prev = s->last;
-	*(s->last != NULL ? &s->last->next : &s->first) = d;
-	s->last = d;
+	d->ready = r;
+	d->prev = r->last;
+	*(r->last != NULL ? &r->last->next : &r->first) = d;
+	r->last = d;
 }
 
 /* --- flows ----------------------------------------------------------------------------------------------------------------- */
@@ -242,13 +257,23 @@ size_t sched_waiting(const struct sched *s) { return s->units + s->entries; }
 
 /* --- picking --------------------------------------------------------------------------------------------------------------- */
 
+/* Each ring with work earns its weight at each turn; the richest is taken and pays for the turn: shares in proportion, evenly
+ * spread, and none is left out. */
 static struct flows *next_ring(struct dest *d)
 {
-	struct flows *fresh = &d->ring[RING_FRESH], *retry = &d->ring[RING_RETRY];
-	if (fresh->first == NULL || retry->first == NULL)
-		return fresh->first != NULL ? fresh : retry;
-	d->turn = (d->turn + 1) % (FRESH_TURNS + 1);
-	return d->turn == 0 ? retry : fresh;
+	int best = -1, all = 0;
+	for (int i = 0; i < RING_COUNT; i++) {
+		if (d->ring[i].first == NULL) {
+			d->credit[i] = 0;
+			continue;
+		}
+		d->credit[i] += weight[i];
+		all += weight[i];
+		if (best < 0 || d->credit[i] > d->credit[best])
+			best = i;
+	}
+	d->credit[best] -= all;
+	return &d->ring[best];
 }
 
 /* Open messages of a flow go first: they hold a descriptor, and nothing is opened while closed ones wait. */
@@ -284,19 +309,26 @@ static void take(struct sched *s, struct dest *d, struct pick *ret)
 
 static bool start(struct sched *s, struct dest *d, struct pick *ret)
 {
-	unready(s, d);
+	unready(d);
 	take(s, d, ret);
 	d->busy++;
 	set_ready(s, d);
 	return true;
 }
 
-bool sched_next(struct sched *s, struct pick *ret) { return s->first != NULL && start(s, s->first, ret); }
+bool sched_next(struct sched *s, struct pick *ret)
+{
+	struct dest *urgent = s->urgent.first, *usual = s->usual.first;
+	if (urgent != NULL && usual != NULL)
+		s->turn = (s->turn + 1) % (URGENT_TURNS + 1);
+	struct dest *d = urgent == NULL || (usual != NULL && s->turn == 0) ? usual : urgent;
+	return d != NULL && start(s, d, ret);
+}
 
 bool sched_next_of(struct sched *s, uint32_t dest, struct pick *ret)
 {
 	struct dest *d = find_dest(s, dest);
-	return d != NULL && d->ready && start(s, d, ret);
+	return d != NULL && d->ready != NULL && start(s, d, ret);
 }
 
 bool sched_next_many(struct sched *s, uint32_t *ret_slot)

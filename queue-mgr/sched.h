@@ -1,9 +1,10 @@
 /* sched - which delivery is next. No I/O, no clock.
  *
  * A delivery waits in the flow of its sender, within its destination (a mailbox, later a domain). Destinations with work and room
- * take turns, in each of them the senders take turns, one delivery a turn: a bulk job delays a single message by one turn. Fresh
- * mail and retries have rings of their own, taken 4:1, so that both go on. How many deliveries a destination may have at once grows
- * by 1/N with each success and shrinks by 1/N with each failure.
+ * take turns, in each of them the senders take turns, one delivery a turn: a bulk job delays a single message by one turn. Urgent
+ * mail (MT-PRIORITY above 0), fresh mail, retries and bulk mail (below 0) have rings of their own, taken 8:4:1:1, so that all go
+ * on; a destination with urgent mail goes before those without, but not always. How many deliveries a destination may have at once
+ * grows by 1/N with each success and shrinks by 1/N with each failure.
  *
  * What waits is either a unit (one recipient of an open message) or the entry of a closed file, which its taker opens. Entries with
  * dest 0 have several destinations: they wait apart, their taker opens the file and puts in its units. */
@@ -20,7 +21,7 @@ struct unit { /* embedded in what is to be delivered */
 	struct flow *flow; /* NULL: not waiting */
 };
 
-enum ring { RING_FRESH, RING_RETRY, RING_COUNT };
+enum ring { RING_URGENT, RING_FRESH, RING_RETRY, RING_BULK, RING_COUNT };
 enum sched_end { SCHED_SUCCESS, SCHED_FAILURE, SCHED_NEITHER };
 
 struct pick {

@@ -22,6 +22,19 @@ struct msg *work_open_msg(const struct qmgr *q, uint32_t slot)
 	return *VEC_AT(&q->open, struct msg *, en->link);
 }
 
+/* RFC 6710: three of its nineteen levels are told apart. */
+static enum entry_urgency urgency(const struct msg *m)
+{
+	return m->asks.priority > 0 ? ENTRY_URGENT : m->asks.priority < 0 ? ENTRY_BULK : ENTRY_USUAL;
+}
+
+static enum ring ring_of(enum entry_urgency u, enum ring ring)
+{
+	return u == ENTRY_URGENT ? RING_URGENT : u == ENTRY_BULK ? RING_BULK : ring;
+}
+
+enum ring work_ring(const struct msg *m, enum ring ring) { return ring_of(urgency(m), ring); }
+
 static void add_open(struct qmgr *q, struct msg *m, uint32_t slot)
 {
 	struct entry *en = index_at(q->index, slot);
@@ -30,6 +43,7 @@ static void add_open(struct qmgr *q, struct msg *m, uint32_t slot)
 	*place = m;
 	m->slot = slot;
 	m->warned = (en->flags & ENTRY_WARNED) != 0;
+	en->urgency = urgency(m) & 3u;
 	en->state = ENTRY_OPEN;
 	en->link = (uint32_t)(q->open.len - 1);
 }
@@ -71,6 +85,8 @@ static struct rcpt *start(struct qmgr *q, struct msg *m, enum ring ring, uint32_
 {
 	struct rcpt *now = NULL;
 	late_apply(q, m);
+	if (!finish_in_time(m)) /* FUTURERELEASE: not yet; DELIVERBY: no more */
+		return NULL;
 	for (size_t i = 0; i < m->n_rcpt; i++) {
 		struct rcpt *r = &m->rcpt[i];
 		if (r->status != SPOOL_TODO || !want_agent(r))
@@ -81,7 +97,7 @@ static struct rcpt *start(struct qmgr *q, struct msg *m, enum ring ring, uint32_
 		}
 		r->state = RCPT_WAITING;
 		m->waiting++;
-		sched_put(q->sched, &r->unit, ring);
+		sched_put(q->sched, &r->unit, work_ring(m, ring));
 	}
 	return now;
 }
@@ -97,7 +113,7 @@ static void start_all(struct qmgr *q, struct msg *m, enum ring ring)
 static bool may_stay_open(const struct qmgr *q, const struct msg *m)
 {
 	return q->open.len < q->queue->queue_active_max && sched_units(q->sched) + m->n_rcpt <= UNITS_WAITING_MAX &&
-	       !sched_has_closed(q->sched, msg_dest(m), m->sender_key, RING_FRESH);
+	       !sched_has_closed(q->sched, msg_dest(m), m->sender_key, work_ring(m, RING_FRESH));
 }
 
 void work_ready(struct qmgr *q, uint32_t slot, enum ring ring)
@@ -106,7 +122,7 @@ void work_ready(struct qmgr *q, uint32_t slot, enum ring ring)
 	if (en->state == ENTRY_DUE)
 		index_due_clear(q->index, slot);
 	if (en->state == ENTRY_IDLE && en->where != IN_HOLD)
-		sched_put_entry(q->sched, slot, ring);
+		sched_put_entry(q->sched, slot, ring_of((enum entry_urgency)en->urgency, ring));
 }
 
 static uint32_t add_entry(struct qmgr *q, const struct msg *m, bool look)
@@ -119,6 +135,7 @@ static uint32_t add_entry(struct qmgr *q, const struct msg *m, bool look)
 	en->dest = msg_dest(m);
 	en->sender = m->sender_key;
 	en->flags = look ? ENTRY_LOOK : 0;
+	en->urgency = urgency(m) & 3u;
 	return slot;
 }
 

@@ -21,7 +21,8 @@ void work_close(struct qmgr *q, struct msg *m);
 /* Forgets the entry of a closed message: the file is gone or no longer ours. */
 void work_forget(struct qmgr *q, uint32_t slot);
 /* An entry whose file is closed may be delivered now. */
-void work_ready(struct qmgr *q, uint32_t slot, enum ring ring);
+void work_ready(struct qmgr *q, uint32_t slot, enum ring ring); /* FRESH or RETRY; its priority may change that */
+enum ring work_ring(const struct msg *m, enum ring ring);       /* the same for an open one */
 /* Opens what an IDLE entry stands for. MSG_OPEN: *ret is open; else the entry was dealt with (gone, corrupt, locked: look.c). */
 enum found_msg { MSG_OPEN, MSG_LATER, MSG_LOST };
 enum found_msg work_open(struct qmgr *q, uint32_t slot, struct msg **ret);

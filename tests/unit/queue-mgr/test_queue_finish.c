@@ -509,6 +509,118 @@ static void strangers_who_are_told_nothing_are_not_told_of_success(void)
 	bench_free(&b);
 }
 
+static const char *postern_of(char dst[100], const char *form, uint32_t when)
+{
+	snprintf(dst, 100, form, (unsigned)when);
+	return dst;
+}
+
+/* RFC 4865 */
+static void a_message_is_not_tried_before_its_release(void)
+{
+	struct spool_sample s = one;
+	struct spool_name n;
+	struct bench b;
+	char text[100];
+	uint32_t when = q_now() + 3600;
+	s.postern = postern_of(text, "hold=%u", when);
+	bench_init(&b);
+	b.cfg.queue.queue_lifetime = 60; /* long over, but counted from the release */
+	CU_ASSERT_PTR_NULL(arrive(&b, &s));
+	CU_ASSERT_PTR_NOT_NULL_FATAL(entry(&b));
+	CU_ASSERT(entry(&b)->state == ENTRY_DUE && sched_waiting(b.q.sched) == 0);
+	CU_ASSERT_TRUE(spool_name_parse(sv_of(only_name(b.dir.cur_fd[0])), &n));
+	CU_ASSERT(n.due == when && n.tries == 0);
+	bench_free(&b);
+}
+
+static void a_released_message_is_tried_and_its_lifetime_begins(void)
+{
+	struct spool_sample s = one;
+	struct bench b;
+	char text[100];
+	s.postern = postern_of(text, "hold=%u", q_now());
+	bench_init(&b);
+	b.cfg.queue.queue_lifetime = 3600;
+	struct msg *m = arrive(&b, &s);
+	CU_ASSERT_EQUAL_FATAL(m->waiting, 1);
+	answer(&b, send_next(&b), DEFERRED, false);
+	CU_ASSERT(entry(&b) != NULL && entry(&b)->state == ENTRY_DUE && entry(&b)->tries == 1);
+	bench_free(&b);
+}
+
+/* RFC 2852 */
+static void what_was_to_be_there_by_now_is_returned_untried(void)
+{
+	struct spool_sample s = one;
+	struct bench b;
+	char text[100];
+	s.postern = postern_of(text, "by=%u bymode=R", q_now() - 1);
+	bench_init(&b);
+	struct msg *m = arrive(&b, &s);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	CU_ASSERT(m->asked && m->report == BOUNCE_FAILED && strcmp(m->rcpt[0].dsn, "5.4.7") == 0);
+	bench_free(&b);
+}
+
+static void the_last_attempt_is_in_time_for_what_is_to_be_there_by_then(void)
+{
+	static const char *const modes[] = { "by=%u bymode=R", "by=%u bymode=N" };
+	for (size_t i = 0; i < COUNT(modes); i++) {
+		struct spool_sample s = one;
+		struct bench b;
+		char text[100];
+		uint32_t by = q_now() + 20;
+		s.postern = postern_of(text, modes[i], by);
+		bench_init(&b);
+		arrive(&b, &s);
+		answer(&b, send_next(&b), DEFERRED, false); /* the pause would be 60 s */
+		CU_ASSERT(entry(&b) != NULL && entry(&b)->due == by);
+		bench_free(&b);
+	}
+}
+
+static void mode_n_tells_of_the_delay_when_the_time_is_over(void)
+{
+	static const struct {
+		unsigned notify;
+		bool told;
+	} t[] = { { 0, true }, { SPOOL_NOTIFY_FAILURE, true }, { SPOOL_NOTIFY_NEVER, false } };
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct spool_sample s = asking(t[i].notify);
+		struct bench b;
+		char text[100];
+		s.postern = postern_of(text, "by=%u bymode=N", q_now() - 1);
+		bench_init(&b);
+		struct msg *m = arrive(&b, &s);
+		answer(&b, send_next(&b), DEFERRED, false);
+		if (t[i].told)
+			CU_ASSERT(m->asked && m->report == BOUNCE_DELAYED)
+		else
+			CU_ASSERT(entry(&b) != NULL && entry(&b)->state == ENTRY_DUE);
+		bench_free(&b);
+	}
+}
+
+static void a_priority_chooses_the_ring_also_of_a_later_attempt(void)
+{
+	static const struct {
+		const char *postern;
+		enum entry_urgency want;
+	} t[] = { { "prio=4", ENTRY_URGENT }, { "prio=-1", ENTRY_BULK }, { "", ENTRY_USUAL } };
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct spool_sample s = one;
+		struct bench b;
+		s.postern = t[i].postern;
+		bench_init(&b);
+		arrive(&b, &s);
+		answer(&b, send_next(&b), DEFERRED, false);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(entry(&b));
+		CU_ASSERT_EQUAL(entry(&b)->urgency, t[i].want);
+		bench_free(&b);
+	}
+}
+
 static void remote_recipients_are_postponed_with_the_reason(void)
 {
 	struct spool_sample s = one;
@@ -640,8 +752,12 @@ void suite_queue_finish(void)
 		UNIT(a_report_of_success_that_cannot_go_out_is_owed_and_the_delivery_is_not_repeated),
 		UNIT(a_report_of_success_that_is_refused_is_dropped),
 		UNIT(an_expanded_address_is_told_of_once_and_never_delivered_to),
-		UNIT(strangers_who_are_told_nothing_are_not_told_of_success), UNIT(remote_recipients_are_postponed_with_the_reason),
-		UNIT(an_act_waits_for_the_agents_answer), UNIT(a_hold_that_waits_is_still_that_of_who_asked_for_it),
+		UNIT(strangers_who_are_told_nothing_are_not_told_of_success), UNIT(a_message_is_not_tried_before_its_release),
+		UNIT(a_released_message_is_tried_and_its_lifetime_begins), UNIT(what_was_to_be_there_by_now_is_returned_untried),
+		UNIT(the_last_attempt_is_in_time_for_what_is_to_be_there_by_then),
+		UNIT(mode_n_tells_of_the_delay_when_the_time_is_over), UNIT(a_priority_chooses_the_ring_also_of_a_later_attempt),
+		UNIT(remote_recipients_are_postponed_with_the_reason), UNIT(an_act_waits_for_the_agents_answer),
+		UNIT(a_hold_that_waits_is_still_that_of_who_asked_for_it),
 		UNIT(an_act_on_a_message_that_only_waits_is_done_at_once), UNIT(a_late_result_keeps_a_recipient_from_a_second_copy),
 		UNIT(while_draining_nothing_counts_as_an_attempt), UNIT_END };
 	unit_suite("queue_finish", cases);

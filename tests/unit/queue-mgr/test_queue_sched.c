@@ -187,12 +187,54 @@ static void files_with_several_destinations_wait_apart(void)
 	world_free(&w);
 }
 
+/* Of 28 turns with work in all rings: 8:4:1:1. */
+static void each_priority_gets_its_share_and_none_starves(void)
+{
+	unsigned got[RING_COUNT] = { 0 };
+	struct world w;
+	struct pick p;
+	world_init(&w, 100, 100);
+	for (int ring = 0; ring < RING_COUNT; ring++)
+		for (int i = 0; i < 40; i++)
+			put(&w, DEST_A, 1, (enum ring)ring);
+	for (int i = 0; i < 28; i++) {
+		CU_ASSERT_TRUE_FATAL(sched_next(w.s, &p));
+		got[(p.unit - w.unit) / 40]++;
+		if (i == 0)
+			CU_ASSERT_EQUAL(got[RING_URGENT], 1);
+	}
+	CU_ASSERT(got[RING_URGENT] == 16 && got[RING_FRESH] == 8 && got[RING_RETRY] == 2 && got[RING_BULK] == 2);
+	world_free(&w);
+}
+
+static void urgent_mail_passes_other_destinations_but_not_for_ever(void)
+{
+	struct world w;
+	struct pick p;
+	unsigned usual = 0, turns = 0;
+	world_init(&w, 100, 100);
+	for (uint32_t i = 0; i < 100; i++)
+		put(&w, 100 + i, 1, RING_FRESH);
+	struct unit *urgent = put(&w, DEST_A, 2, RING_URGENT);
+	CU_ASSERT_TRUE(sched_next(w.s, &p) && p.unit == urgent);
+	for (uint32_t i = 0; i < 100; i++)
+		put(&w, 300 + i, 2, RING_URGENT);
+	for (; turns < 45; turns++) {
+		CU_ASSERT_TRUE_FATAL(sched_next(w.s, &p));
+		usual += p.unit->sender == 1;
+	}
+	CU_ASSERT_EQUAL(usual, 5);
+	world_free(&w);
+}
+
 void suite_queue_sched(void)
 {
 	static const struct unit_case cases[] = { UNIT(a_single_message_passes_a_bulk_job), UNIT(a_sender_is_served_in_order),
 		UNIT(destinations_take_turns), UNIT(fresh_mail_and_retries_both_go_on_four_to_one),
 		UNIT(a_window_bounds_one_destination_and_not_the_others),
 		UNIT(the_window_grows_with_success_and_shrinks_with_failure), UNIT(what_is_withdrawn_does_not_come),
-		UNIT(closed_files_wait_in_the_flow_of_their_sender), UNIT(files_with_several_destinations_wait_apart), UNIT_END };
+		UNIT(closed_files_wait_in_the_flow_of_their_sender), UNIT(files_with_several_destinations_wait_apart),
+		UNIT(each_priority_gets_its_share_and_none_starves), UNIT(urgent_mail_passes_other_destinations_but_not_for_ever),
+		UNIT_END };
 	unit_suite("queue_sched", cases);
 }
