@@ -68,13 +68,15 @@ static bool make_log_dir(const struct cfg *cfg, struct err *e)
 bool dirs_make(const struct cfg *cfg, struct err *e)
 {
 	const struct cfg_global *g = &cfg->global;
-	char spam[PATH_MAX];
-	if (snprintf(spam, sizeof(spam), "%s/spam", g->state_directory) >= (int)sizeof(spam))
+	char spam[PATH_MAX], auth[PATH_MAX];
+	if (snprintf(spam, sizeof(spam), "%s/spam", g->state_directory) >= (int)sizeof(spam) ||
+		snprintf(auth, sizeof(auth), "%s/auth", g->state_directory) >= (int)sizeof(auth))
 		return err_set(e, ERR_PERM, "state_directory: the path is too long");
 	return make(g->runtime_directory, 0711, NULL, cfg->unprivileged, e) &&
 	       make(g->queue_directory, 0700, "postern-queue", cfg->unprivileged, e) &&
 	       make(g->state_directory, 0755, NULL, cfg->unprivileged, e) &&
-	       make(spam, 0700, "postern-spam", cfg->unprivileged, e) && make_log_dir(cfg, e);
+	       make(spam, 0700, "postern-spam", cfg->unprivileged, e) &&
+	       make(auth, 0700, "postern-auth", cfg->unprivileged, e) && make_log_dir(cfg, e);
 }
 
 bool dirs_lock(const char *path, const char *what, int *ret_fd, struct err *e)

@@ -108,6 +108,15 @@ struct cfg_limits { /* smtpd's, against floods; rates are per minute, 0 none */
 	uint64_t account_message_rate, account_recipient_rate, connections_per_account_max;
 	uint64_t greet_delay, data_rate_min;
 };
+struct cfg_auth { /* authd, and smtpd where it asks who a client is */
+	struct cfg_list auth_mechanisms;
+	bool smtp_auth;
+	const char *pam_service, *sender_logins;
+	uint64_t pam_timeout, auth_helpers, auth_failure_delay, auth_failures_max, auth_lock_time;
+	int sender_ownership; /* enum cfg_sender_ownership */
+	uint64_t account_messages_per_hour, account_messages_per_day, account_recipients_per_hour, account_recipients_per_day;
+	uint64_t account_freeze_after;
+};
 struct cfg_resolve {
 	const char *aliases, *virtual_mailboxes;
 	uint64_t nss_timeout, nss_helpers, resolve_cache;
@@ -164,6 +173,7 @@ struct cfg_relay {
 
 enum cfg_log_format { CFG_LOG_TEXT, CFG_LOG_JSON };
 enum cfg_bare_newline { CFG_BARE_REJECT, CFG_BARE_ACCEPT };
+enum cfg_sender_ownership { CFG_OWNERSHIP_OFF, CFG_OWNERSHIP_ENVELOPE, CFG_OWNERSHIP_HEADER };
 enum cfg_bounce_strangers { CFG_BOUNCE_SEND, CFG_BOUNCE_HOLD };
 enum cfg_language { CFG_LANGUAGE_AUTO, CFG_LANGUAGE_EN, CFG_LANGUAGE_DE, CFG_LANGUAGE_FR };
 enum cfg_delivery { CFG_DELIVERY_AUTO, CFG_DELIVERY_RENAME, CFG_DELIVERY_COPY };
@@ -185,6 +195,7 @@ struct cfg {
 	struct cfg_log log;
 	struct cfg_smtpd smtpd;
 	struct cfg_limits limits;
+	struct cfg_auth auth;
 	struct cfg_resolve resolve;
 	struct cfg_queue queue;
 	struct cfg_local local;

@@ -10,6 +10,7 @@ const struct cfg_group cfg_groups[] = {
 	GROUP(log, cfg_log_params),
 	GROUP(smtpd, cfg_smtpd_params),
 	GROUP(limits, cfg_limits_params),
+	GROUP(auth, cfg_auth_params),
 	GROUP(resolve, cfg_resolve_params),
 	GROUP(queue, cfg_queue_params),
 	GROUP(local, cfg_local_params),

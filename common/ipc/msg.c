@@ -1,4 +1,5 @@
 /* The tables of all messages. Numbers are never reused: docs/IPC.md. */
+#include "ipc/msg_auth.h"
 #include "ipc/msg_control.h"
 #include "ipc/msg_queue.h"
 #include "ipc/msg_resolve.h"
@@ -40,6 +41,17 @@ IPC_DEFINE(queue_done, 0x44, 1, QUEUE_DONE);
 IPC_DEFINE(control_req, 0x48, 1, CONTROL_REQ);
 IPC_DEFINE(status_service, 0x49, 1, STATUS_SERVICE);
 IPC_DEFINE(control_done, 0x4a, 1, CONTROL_DONE);
+
+IPC_DEFINE(auth_start, 0x60, 1, AUTH_START);
+IPC_DEFINE(auth_next, 0x61, 1, AUTH_NEXT);
+IPC_DEFINE(auth_answer, 0x62, 1, AUTH_ANSWER);
+IPC_DEFINE(auth_spend, 0x63, 1, AUTH_SPEND);
+IPC_DEFINE(auth_spent, 0x64, 1, AUTH_SPENT);
+IPC_DEFINE(auth_ask, 0x65, 1, AUTH_ASK);
+IPC_DEFINE(auth_verdict, 0x66, 1, AUTH_VERDICT);
+IPC_DEFINE(user_req, 0x68, 1, USER_REQ);
+IPC_DEFINE(user_row, 0x69, 1, USER_ROW);
+IPC_DEFINE(user_done, 0x6a, 1, USER_DONE);
 
 IPC_DEFINE(leader_ready, 0x50, 1, LEADER_READY);
 IPC_DEFINE(leader_load, 0x51, 1, LEADER_LOAD);

@@ -10,6 +10,7 @@ const struct svc_entry svc_catalog[] = {
 	{ "queue-mgr", "postern-queue-mgr", "postern-queue" },
 	{ "local-delivery", "postern-local-delivery", NULL },
 	{ "bounce", "postern-bounce", "postern-bounce" },
+	{ "authd", "postern-authd", "postern-auth" },
 	{ "smtpd", "postern-smtpd", "postern-smtpd" },
 	{ NULL },
 };
@@ -25,6 +26,8 @@ const struct svc_endpoint svc_endpoints[] = {
 	{ "queue-mgr.control", SOCK_SEQPACKET, 0666, NULL },
 	{ "local-delivery.queue-mgr", SOCK_SEQPACKET, 0660, "postern-queue" },
 	{ "bounce.queue-mgr", SOCK_SEQPACKET, 0660, "postern-queue" },
+	{ "authd.smtpd", SOCK_SEQPACKET, 0660, "postern-smtpd" },
+	{ "authd.control", SOCK_SEQPACKET, 0660, "postern-adm" },
 	{ "smtpd.submit", SOCK_STREAM, 0666, NULL },
 	{ "smtpd.bounce", SOCK_STREAM, 0660, "postern-bounce" },
 	{ "master.control", SOCK_SEQPACKET, 0660, "postern-adm" },
