@@ -75,8 +75,8 @@ bool dirs_make(const struct cfg *cfg, struct err *e)
 	return make(g->runtime_directory, 0711, NULL, cfg->unprivileged, e) &&
 	       make(g->queue_directory, 0700, "postern-queue", cfg->unprivileged, e) &&
 	       make(g->state_directory, 0755, NULL, cfg->unprivileged, e) &&
-	       make(spam, 0700, "postern-spam", cfg->unprivileged, e) &&
-	       make(auth, 0700, "postern-auth", cfg->unprivileged, e) && make_log_dir(cfg, e);
+	       make(spam, 0700, "postern-spam", cfg->unprivileged, e) && make(auth, 0700, "postern-auth", cfg->unprivileged, e) &&
+	       make_log_dir(cfg, e);
 }
 
 bool dirs_lock(const char *path, const char *what, int *ret_fd, struct err *e)

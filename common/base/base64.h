@@ -9,7 +9,7 @@ void base64_put(struct buf *out, struct sv bytes);
  * over, or no room in `out` (its `over` is set then). */
 bool base64_decode(struct sv text, struct buf *out) MUST_CHECK;
 
-void hex_put(struct buf *out, struct sv bytes); /* lower case */
+void hex_put(struct buf *out, struct sv bytes);                     /* lower case */
 bool hex_decode(struct sv text, void *dst, size_t size) MUST_CHECK; /* exactly 2 * size digits of either case */
 
 #endif

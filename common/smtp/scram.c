@@ -32,8 +32,8 @@ void scram_derive(struct sv password, struct sv salt, uint64_t iterations, struc
 	BUG_IF(salt.n > sizeof ret->salt || iterations > ITERATIONS_MAX);
 	*ret = (struct scram_verifier){ .iterations = iterations, .salt_len = salt.n };
 	memcpy(ret->salt, salt.p, salt.n);
-	BUG_IF(!PKCS5_PBKDF2_HMAC(
-		password.n ? password.p : "", (int)password.n, ret->salt, (int)salt.n, (int)iterations, EVP_sha256(), SCRAM_KEY, salted));
+	BUG_IF(!PKCS5_PBKDF2_HMAC(password.n ? password.p : "", (int)password.n, ret->salt, (int)salt.n, (int)iterations,
+		EVP_sha256(), SCRAM_KEY, salted));
 	scram_hmac(key_sv(salted), SV("Client Key"), client_key);
 	scram_hash(key_sv(client_key), ret->stored_key);
 	scram_hmac(key_sv(salted), SV("Server Key"), ret->server_key);
@@ -247,6 +247,7 @@ bool scram_take_final(struct scram *s, const struct scram_verifier *v, struct sv
 	bool right = proof_is_right(v, buf_sv(&auth), proof, ret_message);
 	buf_free(&auth);
 	if (!sv_eqs(nonce, s->nonce) || !binding_is(s, binding))
-		return err_set(e, ERR_PERM, sv_eqs(nonce, s->nonce) ? "the channel binding does not match" : "another nonce came back");
+		return err_set(
+			e, ERR_PERM, sv_eqs(nonce, s->nonce) ? "the channel binding does not match" : "another nonce came back");
 	return right || err_set(e, ERR_PERM, "wrong password");
 }

@@ -47,7 +47,7 @@ void scram_free(struct scram *s);
 bool scram_take_first(struct scram *s, struct sv message, struct err *e) MUST_CHECK;
 /* own_nonce: printable, without comma, SCRAM_OWN_NONCE bytes */
 void scram_challenge(struct scram *s, const struct scram_verifier *v, const char *own_nonce, struct buf *ret_message);
-bool scram_take_final(struct scram *s, const struct scram_verifier *v, struct sv message, struct buf *ret_message, struct err *e)
-	MUST_CHECK;
+bool scram_take_final(
+	struct scram *s, const struct scram_verifier *v, struct sv message, struct buf *ret_message, struct err *e) MUST_CHECK;
 
 #endif
