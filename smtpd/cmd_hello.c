@@ -1,4 +1,4 @@
-/* EHLO and HELO (RFC 5321 4.1.1.1). */
+/* EHLO and HELO (RFC 5321 4.1.1.1), LHLO (RFC 2033 4.1). */
 #include "extensions.h"
 
 #define EHLO_MAX 4000
@@ -27,9 +27,9 @@ static bool take_name(struct session *s, const char *verb, struct sv arg, struct
 }
 
 /* RFC 5321 4.1.4: a second EHLO is as good as RSET. RFC 2034 4: no enhanced codes here. */
-enum phase cmd_ehlo(struct session *s, struct sv arg, struct buf *reply)
+static enum phase greet_extended(struct session *s, const char *verb, struct sv arg, struct buf *reply)
 {
-	if (!take_name(s, "EHLO", arg, reply))
+	if (!take_name(s, verb, arg, reply))
 		return s->phase;
 	session_reset(s);
 	s->esmtp = true;
@@ -40,6 +40,9 @@ enum phase cmd_ehlo(struct session *s, struct sv arg, struct buf *reply)
 	buf_free(&text);
 	return PH_HELLO;
 }
+
+enum phase cmd_ehlo(struct session *s, struct sv arg, struct buf *reply) { return greet_extended(s, "EHLO", arg, reply); }
+enum phase cmd_lhlo(struct session *s, struct sv arg, struct buf *reply) { return greet_extended(s, "LHLO", arg, reply); }
 
 enum phase cmd_helo(struct session *s, struct sv arg, struct buf *reply)
 {
