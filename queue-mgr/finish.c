@@ -11,6 +11,7 @@
 
 #define DEATHS_SOON 3 /* so often a message is tried again soon after its agent died */
 #define SOON_SECS 2
+#define HOUR_MS 3600000
 
 /* --- status bytes ---------------------------------------------------------------------------------------------------------- */
 
@@ -170,10 +171,49 @@ static void end_unasked(struct msg *m)
 	}
 }
 
+/* Failed recipients go back to the queue: their report could not be sent now. */
+static void fail_later(struct msg *m)
+{
+	m->failing = true;
+	for (size_t i = 0; i < m->n_rcpt; i++)
+		if (m->rcpt[i].state == RCPT_FAILED)
+			m->rcpt[i].state = RCPT_DEFERRED;
+}
+
+/* The address of a stranger may be forged: then the report goes to one who wrote nothing. So these are counted (DESIGN D8).
+ * Returns how many too many it is in this hour, 0: it may go. */
+static uint64_t one_too_many(struct qmgr *q, const struct msg *m)
+{
+	uint64_t now = ev_now_ms(q->loop), rate = q->queue->bounce_strangers_rate;
+	if (rate == 0 || m->trust != SPOOL_STRANGER)
+		return 0;
+	if (q->strangers.n == 0 || now - q->strangers.since_ms >= HOUR_MS) {
+		q->strangers.since_ms = now;
+		q->strangers.n = 0;
+	}
+	q->strangers.n++;
+	return q->strangers.n > rate ? q->strangers.n - rate : 0;
+}
+
+/* Of messages beyond the limit the postmaster is told once in the hour; the others are held in silence but for the log. True: this
+ * one is his. */
+static bool beyond_limit(struct qmgr *q, struct msg *m, uint64_t nth)
+{
+	if (nth == 1) {
+		LOG_WARN("bounce-limit", KV_QID(m->id.text), KV_U64("per_hour", q->queue->bounce_strangers_rate));
+		return true;
+	}
+	fail_later(m);
+	if (m->act == ACT_NONE)
+		m->act = ACT_HOLD;
+	return false;
+}
+
 /* True: the message waits for a report. */
 static bool report_failed(struct qmgr *q, struct msg *m)
 {
 	enum bounce_kind kind = BOUNCE_FAILED;
+	uint64_t nth;
 	if (count(m, RCPT_FAILED) == 0)
 		return false;
 	log_failed(m);
@@ -188,6 +228,11 @@ static bool report_failed(struct qmgr *q, struct msg *m)
 		kind = BOUNCE_DOUBLE;
 	} else if (m->trust == SPOOL_STRANGER && q->queue->bounce_strangers == CFG_BOUNCE_HOLD)
 		kind = BOUNCE_DOUBLE; /* the postmaster is told, the message is held (DESIGN D8) */
+	else if ((nth = one_too_many(q, m)) > 0) {
+		if (!beyond_limit(q, m, nth))
+			return false;
+		kind = BOUNCE_DOUBLE;
+	}
 	bouncing_ask(q, m, kind);
 	return true;
 }
@@ -219,6 +264,8 @@ static bool report_delay(struct qmgr *q, struct msg *m)
 	if (m->warned || m->warn_asked || !finish_may_tell(q, m) || !wants_delay(m) || !late_enough(q, m))
 		return false;
 	m->warn_asked = true;
+	if (one_too_many(q, m) > 0)
+		return false;
 	bouncing_ask(q, m, BOUNCE_DELAYED);
 	return true;
 }
@@ -243,8 +290,12 @@ static bool report_success(struct qmgr *q, struct msg *m)
 	}
 	if (m->dirty > 0 && !m->mark_failed)
 		finish_mark(q, m);
-	else
+	else if (one_too_many(q, m) == 0)
 		bouncing_ask(q, m, BOUNCE_SUCCESS);
+	else {
+		end_owed(m, m->n_rcpt, true);
+		return false;
+	}
 	return true;
 }
 
@@ -263,15 +314,6 @@ static void success_reported(struct qmgr *q, struct msg *m, enum reported how, c
 			LOG_WARN("report-dropped", KV_QID(m->id.text), KV_STR("to", m->sender), KV_STR("reason", text));
 	}
 	finish_msg(q, m);
-}
-
-/* Failed recipients go back to the queue: their report could not be sent now. */
-static void fail_later(struct msg *m)
-{
-	m->failing = true;
-	for (size_t i = 0; i < m->n_rcpt; i++)
-		if (m->rcpt[i].state == RCPT_FAILED)
-			m->rcpt[i].state = RCPT_DEFERRED;
 }
 
 /* Those whom the report named: the others are still to be told of. */

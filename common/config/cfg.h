@@ -127,6 +127,7 @@ struct cfg_queue {
 	uint64_t queue_active_max, local_slots, queue_free_min, queue_free_inodes_min, queue_io_helpers;
 	int queue_sync;       /* enum cfg_queue_sync */
 	int bounce_strangers; /* enum cfg_bounce_strangers */
+	uint64_t bounce_strangers_rate;
 	bool double_bounce_postmaster;
 };
 struct cfg_local {

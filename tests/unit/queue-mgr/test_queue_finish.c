@@ -276,6 +276,47 @@ static void a_strangers_message_may_be_held_instead(void)
 	bench_free(&b);
 }
 
+/* The first beyond the limit is the postmaster's, the second is held without a word; a sender who is known is no stranger. */
+static void strangers_get_so_many_reports_in_an_hour(void)
+{
+	static const struct {
+		char trust;
+		bool asked;
+		enum bounce_kind kind;
+	} t[] = {
+		{ SPOOL_STRANGER, true, BOUNCE_FAILED },
+		{ SPOOL_STRANGER, true, BOUNCE_FAILED },
+		{ SPOOL_STRANGER, true, BOUNCE_DOUBLE },
+		{ SPOOL_STRANGER, false, BOUNCE_FAILED },
+		{ SPOOL_LOCAL, true, BOUNCE_FAILED },
+	};
+	struct bench b;
+	bench_init(&b);
+	bench_listen(&b);
+	b.cfg.queue.bounce_strangers_rate = 2;
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct spool_sample s = one;
+		struct spool_id id;
+		spool_id_make(1700000000, 16 * (uint32_t)i, 1, &id);
+		s.id = id.text;
+		s.trust = t[i].trust;
+		struct msg *m = arrive(&b, &s);
+		answer(&b, send_next(&b), FAILED, false);
+		uint32_t slot = index_find(b.q.index, &id);
+		CU_ASSERT_NOT_EQUAL_FATAL(slot, INDEX_NONE);
+		CU_ASSERT_EQUAL(index_at(b.q.index, slot)->state == ENTRY_OPEN, t[i].asked);
+		CU_ASSERT_EQUAL(index_at(b.q.index, slot)->where == IN_HOLD, !t[i].asked);
+		if (!t[i].asked)
+			continue;
+		CU_ASSERT(m->asked && m->report == t[i].kind);
+		take_report(&b, m, REPORTED);
+		slot = index_find(b.q.index, &id);
+		CU_ASSERT_EQUAL(slot != INDEX_NONE && index_at(b.q.index, slot)->where == IN_HOLD, t[i].kind == BOUNCE_DOUBLE);
+	}
+	CU_ASSERT_EQUAL(bench_logged(&b, " bounce-limit "), 1);
+	bench_free(&b);
+}
+
 static void soft_bounce_postpones_what_failed(void)
 {
 	struct bench b;
@@ -741,9 +782,9 @@ void suite_queue_finish(void)
 		UNIT(a_failure_is_reported_and_ends_after_the_250_of_the_report), UNIT(whom_one_report_did_not_name_another_does),
 		UNIT(a_report_that_cannot_go_out_keeps_the_message), UNIT(a_report_that_is_refused_holds_the_message),
 		UNIT(a_null_sender_is_told_nothing), UNIT(the_postmaster_is_told_of_double_bounces_but_not_of_his_own),
-		UNIT(a_strangers_message_may_be_held_instead), UNIT(soft_bounce_postpones_what_failed),
-		UNIT(a_message_expires_after_a_failed_attempt_and_not_before), UNIT(the_delay_is_told_once),
-		UNIT(only_wanted_failures_are_reported), UNIT(only_wanted_delays_are_told),
+		UNIT(a_strangers_message_may_be_held_instead), UNIT(strangers_get_so_many_reports_in_an_hour),
+		UNIT(soft_bounce_postpones_what_failed), UNIT(a_message_expires_after_a_failed_attempt_and_not_before),
+		UNIT(the_delay_is_told_once), UNIT(only_wanted_failures_are_reported), UNIT(only_wanted_delays_are_told),
 		UNIT(success_is_reported_to_who_asked_for_it), UNIT(one_report_tells_of_all_that_were_delivered),
 		UNIT(a_report_of_success_that_cannot_go_out_is_owed_and_the_delivery_is_not_repeated),
 		UNIT(a_report_of_success_that_is_refused_is_dropped),
