@@ -81,13 +81,11 @@ static void raise_files(const struct cfg *cfg)
 		LOG_WARN("few-files", KV_U64("limit", r.rlim_cur), KV_U64("wanted", want));
 }
 
-static bool probe(const struct cfg_queue *c, struct spool_dir *d, struct err *e)
+static bool probe(struct spool_dir *d, struct err *e)
 {
 	char note[300];
 	if (!spool_dir_probe(d, note, sizeof(note), e))
 		return false;
-	if (c->queue_sync != CFG_SYNC_AUTO)
-		d->strict = c->queue_sync == CFG_SYNC_STRICT;
 	if (note[0] != '\0')
 		LOG_WARN("file-system", KV_STR("queue_sync", d->strict ? "strict" : "name-first"), KV_STR("note", note));
 	else
@@ -110,7 +108,7 @@ bool daemon_pre_drop(struct svc_ctx *ctx, struct err *e)
 	d.root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d.root < 0)
 		return err_sys(e, ERR_PERM, "open the queue directory %s", path);
-	if (!probe(&cfg->queue, &d, e))
+	if (!probe(&d, e))
 		return false;
 	daemon->strict = d.strict;
 	daemon->no_journal = d.no_journal;

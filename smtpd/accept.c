@@ -1,5 +1,6 @@
 /* The end of DATA: is the message taken, and where is it then? 250 is said only for what is on disk. */
 #include "compose.h"
+#include "rules.h"
 #include "trace.h"
 
 #include "mail/hdr.h"
@@ -93,7 +94,7 @@ static bool commit(struct session *s, const struct spam_res *verdict, struct err
 		spool_fill_room(&t->header, &t->marks, buf_sv(&lines));
 	buf_free(&lines);
 	spool_seal(&t->header, &t->marks, body_crc(&t->body), t->body.len);
-	struct queue_note note = { .size = t->marks.header_len + t->body.len, .recipients = t->rcpts.len };
+	struct queue_note note = { .size = t->marks.header_len + t->body.len, .recipients = t->rcpts.len, .hold = rules_hold(s) };
 	snprintf(note.id, sizeof note.id, "%s", t->id.text);
 	return s->ops->commit(s->env, buf_sv(&t->header), buf_sv(&t->body.mem), &note, e);
 }
@@ -141,7 +142,6 @@ enum phase message_end(struct session *s, struct buf *reply)
 {
 	struct refusal r = s->txn.problem;
 	char first[MADDR_TEXT_MAX + 1];
-	size_t said = reply->len;
 	if (r.code == 0 && take_message(s, &r)) {
 		smtp_replyf(reply, 250, "2.0.0", "Ok: queued as %s", s->txn.id.text);
 		s->accepted++;
@@ -149,7 +149,6 @@ enum phase message_end(struct session *s, struct buf *reply)
 	} else {
 		session_refuse(s, reply, "DATA", maddr_text(&s->txn.first, first), &r);
 	}
-	session_repeat(s, reply, said);
 	session_reset(s);
 	return s->phase == PH_QUIT ? PH_QUIT : PH_HELLO;
 }

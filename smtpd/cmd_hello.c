@@ -1,5 +1,6 @@
-/* EHLO and HELO (RFC 5321 4.1.1.1), LHLO (RFC 2033 4.1). */
+/* EHLO and HELO (RFC 5321 4.1.1.1). */
 #include "extensions.h"
+#include "rules.h"
 
 #define EHLO_MAX 4000
 
@@ -26,12 +27,25 @@ static bool take_name(struct session *s, const char *verb, struct sv arg, struct
 	return false;
 }
 
-/* RFC 5321 4.1.4: a second EHLO is as good as RSET. RFC 2034 4: no enhanced codes here. */
-static enum phase greet_extended(struct session *s, const char *verb, struct sv arg, struct buf *reply)
+/* A client that is refused by its name has said none: it may try another, which the log shows. */
+static bool may_enter(struct session *s, struct buf *reply)
 {
-	if (!take_name(s, verb, arg, reply))
-		return s->phase;
+	struct refusal r = { 0 };
 	session_reset(s);
+	if (rules_pass(s, RULES_HELO, NULL, &r))
+		return true;
+	session_refuse(s, reply, "HELO", "", &r);
+	s->helo[0] = '\0';
+	if (s->phase != PH_QUIT)
+		s->phase = PH_START;
+	return false;
+}
+
+/* RFC 5321 4.1.4: a second EHLO is as good as RSET. RFC 2034 4: no enhanced codes here. */
+enum phase cmd_ehlo(struct session *s, struct sv arg, struct buf *reply)
+{
+	if (!take_name(s, "EHLO", arg, reply) || !may_enter(s, reply))
+		return s->phase;
 	s->esmtp = true;
 	struct buf text = BUF_INIT(EHLO_MAX);
 	buf_putf(&text, "%s greets %s", s->cfg->global.hostname, s->helo);
@@ -41,14 +55,10 @@ static enum phase greet_extended(struct session *s, const char *verb, struct sv 
 	return PH_HELLO;
 }
 
-enum phase cmd_ehlo(struct session *s, struct sv arg, struct buf *reply) { return greet_extended(s, "EHLO", arg, reply); }
-enum phase cmd_lhlo(struct session *s, struct sv arg, struct buf *reply) { return greet_extended(s, "LHLO", arg, reply); }
-
 enum phase cmd_helo(struct session *s, struct sv arg, struct buf *reply)
 {
-	if (!take_name(s, "HELO", arg, reply))
+	if (!take_name(s, "HELO", arg, reply) || !may_enter(s, reply))
 		return s->phase;
-	session_reset(s);
 	s->esmtp = false;
 	smtp_replyf(reply, 250, "", "%s greets %s", s->cfg->global.hostname, s->helo);
 	return PH_HELLO;

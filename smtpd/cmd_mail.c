@@ -1,5 +1,6 @@
 /* MAIL (RFC 5321 4.1.1.2). Its parameters are in mail_params.c. */
 #include "params.h"
+#include "rules.h"
 
 /* RFC 6531 3.4: whether the path may hold UTF-8 is said after it, so this looks ahead. */
 static bool announces_utf8(struct sv arg)
@@ -43,7 +44,7 @@ enum phase cmd_mail(struct session *s, struct sv arg, struct buf *reply)
 		return s->phase;
 	if (!session_path(s, "FROM", &arg, &from, flags, reply) || !mail_params(s, arg, &p, reply))
 		return s->phase;
-	if (!check_sender(s, &from, &r) || !check_size(s, p.size, &r)) {
+	if (!check_sender(s, &from, &r) || !check_size(s, p.size, &r) || !rules_pass(s, RULES_MAIL, &from, &r)) {
 		s->txn.sender = from; /* for the log */
 		session_refuse(s, reply, "MAIL", "", &r);
 		session_reset(s);

@@ -1,10 +1,11 @@
 /* RCPT (RFC 5321 4.1.1.3). What we can know about a recipient is said here, not in a bounce (DESIGN D8). */
 #include "finals.h"
+#include "rules.h"
 
 /* RFC 5321 4.5.1: <postmaster> needs no domain. Local programs may leave it away; `resolve` adds the origin. */
 static bool check_form(const struct session *s, const struct maddr *to, const char *text, struct refusal *r)
 {
-	if (*to->domain || session_is_ours(s) || s->client.kind == CLIENT_LMTP || sv_ieqs(maddr_local(to), "postmaster"))
+	if (*to->domain || session_is_ours(s) || sv_ieqs(maddr_local(to), "postmaster"))
 		return true;
 	refusal_set(r, 550, "5.1.2", "<%s>: the recipient needs a domain: user@example.org", text);
 	return false;
@@ -27,23 +28,24 @@ static bool check_rate(const struct session *s, struct refusal *r)
 }
 
 /* No open relay: a foreign recipient is taken from those who may relay, for domains of a [relay] section, and when an alias of
- * ours leads there. Whether one did is not believed but seen: the domain has changed. LMTP is for our own users alone. */
-static bool may_send_to(const struct session *s, const struct maddr *asked, const struct resolve_rcpt *a)
+ * ours, or a rule's `redirect`, leads there. Whether one did is not believed but seen: the domain has changed. */
+static bool may_send_to(
+	const struct session *s, const struct maddr *asked, const struct rules_effect *rules, const struct resolve_rcpt *a)
 {
 	struct maddr final;
-	if (a->class == CLASS_LOCAL || (a->relayed && !session_is_lmtp(s)) || session_may_relay(s))
+	if (a->class == CLASS_LOCAL || a->relayed || session_may_relay(s) || rules->relay || rules->redirect)
 		return true;
 	return a->aliased && maddr_parse(sv_of(a->address), MADDR_UTF8_OK, &final, NULL) &&
 	       !sv_ieqs(sv_of(final.domain), asked->domain);
 }
 
 /* What `resolve` answered, if it is no, in SMTP's words. */
-static bool check_answer(
-	const struct session *s, const struct maddr *to, const char *text, const struct resolve_rcpt *a, struct refusal *r)
+static bool check_answer(const struct session *s, const struct maddr *to, const char *text, const struct rules_effect *rules,
+	const struct resolve_rcpt *a, struct refusal *r)
 {
 	switch ((enum resolve_status)a->status) {
 	case RESOLVE_OK:
-		if (may_send_to(s, to, a))
+		if (may_send_to(s, to, rules, a))
 			return true;
 		refusal_set(r, 550, "5.7.1", "<%s>: this server does not relay to that domain for you", text);
 		return false;
@@ -64,10 +66,11 @@ static bool check_answer(
 }
 
 /* Asks, and gives back the answers or why the recipient is not taken. */
-static bool ask(struct session *s, const struct maddr *to, const char *text, struct vec *finals, struct refusal *r)
+static bool ask(struct session *s, const struct maddr *to, const char *text, const struct rules_effect *rules, struct vec *finals,
+	struct refusal *r)
 {
 	struct err e = { 0 };
-	if (!s->ops->resolve(s->env, text, session_is_ours(s) || s->client.kind == CLIENT_LMTP, finals, &e)) {
+	if (!s->ops->resolve(s->env, rules->redirect ? rules->redirect : text, session_is_ours(s), finals, &e)) {
 		if (e.kind == ERR_LIMIT) {
 			refusal_set(r, 452, "4.5.3", "<%s>: too many addresses for one message", text);
 			return false;
@@ -77,7 +80,7 @@ static bool ask(struct session *s, const struct maddr *to, const char *text, str
 		return false;
 	}
 	for (size_t i = 0; i < finals->len; i++)
-		if (!check_answer(s, to, text, VEC_AT(finals, struct resolve_rcpt, i), r))
+		if (!check_answer(s, to, text, rules, VEC_AT(finals, struct resolve_rcpt, i), r))
 			return false;
 	if (finals->len > 0)
 		return true;
@@ -99,8 +102,11 @@ enum phase cmd_rcpt(struct session *s, struct sv arg, struct buf *reply)
 	if (!rcpt_params(s, arg, &p, reply))
 		return s->phase;
 	maddr_text(&to, text);
-	bool ok = check_form(s, &to, text, &r) && check_count(s, &r) && check_rate(s, &r) && ask(s, &to, text, &finals, &r) &&
+	struct rules_effect rules = { 0 };
+	bool ok = check_form(s, &to, text, &r) && check_count(s, &r) && check_rate(s, &r) && rules_recipient(s, &to, &rules, &r) &&
+		  ask(s, &to, text, &rules, &finals, &r) && rules_note(s, text, &rules, &r) &&
 		  finals_add(s, &to, text, &finals, &p, &r);
+	rules_effect_free(&rules);
 	vec_free(&finals);
 	if (!ok)
 		return session_refuse(s, reply, "RCPT", text, &r);

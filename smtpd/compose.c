@@ -1,15 +1,16 @@
 #include "compose.h"
 
+#include "rules.h"
 #include "trace.h"
 
 #include <errno.h>
 
 #define RECEIVED_MAX 1200 /* two host names of 255, a user's name, fixed text */
-#define LINES_MAX (SPAM_HEADERS_MAX + 2000)
+#define LINES_MAX (SPAM_HEADERS_MAX + RULES_HEADERS_MAX + 2000)
 
 enum spool_trust compose_trust(const struct session *s)
 {
-	return session_is_ours(s) ? SPOOL_LOCAL : s->client.trusted ? SPOOL_AUTHENTICATED : SPOOL_STRANGER;
+	return session_is_ours(s) ? SPOOL_LOCAL : s->client.trusted || s->txn.relayed ? SPOOL_AUTHENTICATED : SPOOL_STRANGER;
 }
 
 void compose_complete(struct session *s)
@@ -36,6 +37,7 @@ bool compose_header(struct session *s, struct sv verdict, bool room, struct err 
 	char first[MADDR_TEXT_MAX + 1];
 	trace_received(s, &received);
 	trace_postern(s, &postern);
+	rules_headers(s, &lines);
 	bool fits = compose_added(s, verdict, &lines) && buf_ok(&received) && buf_ok(&postern);
 	struct spool_compose c = {
 		.sender = &t->sender,

@@ -1,6 +1,7 @@
 /* The state machine: lines, order of commands, errors. What each command does is in cmd_*.c. */
 #include "audit.h"
 #include "content.h"
+#include "rules.h"
 
 #define KEEP_RCPTS 64 /* memory kept for the next message */
 #define KEEP_HEADER (64 * 1024)
@@ -13,6 +14,7 @@ void session_init(struct session *s, const struct cfg *cfg, const struct session
 	*s = (struct session){ .cfg = cfg, .ops = ops, .env = env, .client = *client, .phase = PH_START };
 	BUG_IF(!sv_copy(sv_of(id), s->id, sizeof s->id));
 	addr_text(&client->addr, s->client_text);
+	s->txn.rules = (struct vec)VEC_INIT(const struct cfg_rule *, RULES_NOTED_MAX);
 	s->txn.rcpts = (struct vec)VEC_INIT(struct spool_rcpt, cfg->smtpd.alias_expansion_max);
 	buf_init(&s->txn.added, ADDED_MAX);
 	buf_init(&s->txn.header, SPOOL_HEADER_MAX);
@@ -24,6 +26,7 @@ void session_free(struct session *s)
 	s->phase = PH_QUIT;
 	session_reset(s);
 	vec_free(&s->txn.rcpts);
+	vec_free(&s->txn.rules);
 	hmap_free(s->txn.seen, NULL);
 	buf_free(&s->txn.added);
 	buf_free(&s->txn.header);
@@ -36,12 +39,13 @@ void session_reset(struct session *s)
 	struct txn *t = &s->txn;
 	if (s->phase == PH_BDAT)
 		content_drop(s);
-	struct vec rcpts = t->rcpts;
+	struct vec rcpts = t->rcpts, rules = t->rules;
 	struct buf added = t->added, header = t->header;
 	struct body body = t->body;
 	for (size_t i = 0; i < rcpts.len; i++)
 		free(VEC_AT(&rcpts, struct spool_rcpt, i)->orcpt);
 	vec_reset(&rcpts);
+	vec_reset(&rules);
 	if (header.cap > KEEP_HEADER)
 		buf_free(&header);
 	buf_reset(&added);
@@ -54,24 +58,26 @@ void session_reset(struct session *s)
 	} else if (t->seen) {
 		hmap_clear(t->seen, NULL);
 	}
-	*t = (struct txn){ .seen = t->seen, .rcpts = rcpts, .added = added, .header = header, .body = body };
+	*t = (struct txn){ .seen = t->seen, .rcpts = rcpts, .rules = rules, .added = added, .header = header, .body = body };
 }
 
-bool session_is_lmtp(const struct session *s)
-{
-	return s->client.kind == CLIENT_LMTP || (s->client.listener && s->client.listener->protocol == CFG_PROTO_LMTP);
-}
-
-bool session_is_ours(const struct session *s) { return s->client.kind == CLIENT_SUBMIT || s->client.kind == CLIENT_BOUNCE; }
-bool session_may_relay(const struct session *s) { return session_is_ours(s) || (s->client.trusted && !session_is_lmtp(s)); }
+bool session_is_ours(const struct session *s) { return s->client.kind != CLIENT_NET; }
+bool session_may_relay(const struct session *s) { return session_is_ours(s) || s->client.trusted; }
 
 /* --- replies --- */
 void session_greet(struct session *s, struct buf *reply)
 {
 	const char *banner = s->cfg->smtpd.banner;
 	size_t said = reply->len;
-	smtp_replyf(reply, 220, "", "%s %s Postern%s%s", s->cfg->global.hostname, session_is_lmtp(s) ? "LMTP" : "ESMTP",
-		*banner ? " " : "", banner);
+	struct refusal r = { 0 };
+	if (!rules_pass(s, RULES_CONNECT, NULL, &r)) {
+		session_refuse(s, reply, "CONNECT", "", &r);
+		audit_event(s, "(greeting)", sv_skip(buf_sv(reply), said));
+		s->phase = PH_QUIT;
+		s->closed = true;
+		return;
+	}
+	smtp_replyf(reply, 220, "", "%s ESMTP Postern%s%s", s->cfg->global.hostname, *banner ? " " : "", banner);
 	audit_event(s, "(greeting)", sv_skip(buf_sv(reply), said));
 }
 
@@ -87,7 +93,7 @@ void session_close(struct session *s, const char *dsn, const char *why, struct b
 static void count_error(struct session *s, struct buf *reply)
 {
 	s->errors++;
-	if (session_may_relay(s) || session_is_lmtp(s))
+	if (session_may_relay(s))
 		return;
 	if (s->errors > s->cfg->smtpd.errors_soft)
 		s->delay_ms = s->cfg->smtpd.error_delay * 1000;
@@ -129,29 +135,17 @@ enum phase session_refuse(struct session *s, struct buf *reply, const char *stag
 	memcpy(dsn, r->dsn, sizeof dsn);
 	if (code >= 500 && s->cfg->global.soft_bounce) {
 		code = 450;
-		dsn[0] = '4';
+		dsn[0] = dsn[0] ? '4' : '\0';
 	}
-	snprintf(said, sizeof said, "%d %s", code, dsn);
+	snprintf(said, sizeof said, "%d%s%s", code, *dsn ? " " : "", dsn);
 	LOG_INFO("rejected", KV_STR("at", stage), KV_STR("reply", said), KV_STR("reason", r->text),
 		KV_STR("from", maddr_text(&s->txn.sender, from)), KV_STR("to", to), KV_STR("client", s->client_text),
-		KV_STR("helo", s->helo));
+		KV_STR("helo", s->helo), KV_STR("rule", r->rule));
 	smtp_reply(reply, code, dsn, r->text);
 	s->refused++;
 	if (r->code >= 500) /* what is our own trouble is not the client's error */
 		count_error(s, reply);
 	return s->phase;
-}
-
-void session_repeat(const struct session *s, struct buf *reply, size_t from)
-{
-	size_t n = reply->len - from;
-	for (unsigned i = 1; session_is_lmtp(s) && i < s->txn.taken; i++) {
-		char *to = buf_room(reply, n);
-		if (!to)
-			return;
-		memcpy(to, reply->data + from, n);
-		buf_grew(reply, n);
-	}
 }
 
 /* --- command lines --- */
@@ -172,11 +166,10 @@ static void run_unknown(struct session *s, struct sv verb, struct buf *reply)
 		session_complain(s, reply, 500, "5.5.2", "Unknown command; HELP lists those that there are");
 }
 
-/* RFC 2033 4.1: HELO and EHLO are unknown in LMTP, as LHLO is in SMTP. */
-static const struct command *find_command(const struct session *s, struct sv verb)
+static const struct command *find_command(struct sv verb)
 {
 	for (const struct command *c = session_commands; c->verb; c++)
-		if (sv_ieqs(verb, c->verb) && (c->in == IN_BOTH || (c->in == IN_LMTP) == session_is_lmtp(s)))
+		if (sv_ieqs(verb, c->verb))
 			return c;
 	return NULL;
 }
@@ -186,12 +179,12 @@ static void run_line(struct session *s, struct sv line, struct buf *reply)
 	struct sv verb, arg;
 	smtp_split(line, &verb, &arg);
 	s->commands++;
-	const struct command *c = find_command(s, verb);
+	const struct command *c = find_command(verb);
 	if (!c)
 		run_unknown(s, verb, reply);
 	else if (!(c->allowed & s->phase))
 		session_complain(s, reply, 503, "5.5.1", "%s",
-			s->phase == PH_START  ? session_is_lmtp(s) ? "Say LHLO first" : "Say EHLO first"
+			s->phase == PH_START  ? "Say EHLO first"
 			: s->phase == PH_BDAT ? "Finish the message with BDAT, or say RSET"
 					      : c->wrong);
 	else if (c->no_arg && arg.n > 0) /* RFC 5321 4.1.1: RSET, DATA, QUIT */

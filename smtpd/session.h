@@ -36,7 +36,6 @@ enum phase {
 enum client_kind {
 	CLIENT_NET,    /* a TCP listener */
 	CLIENT_SUBMIT, /* a program of this machine: its uid is known */
-	CLIENT_LMTP,   /* another mail system on this machine hands us mail for our users (RFC 2033) */
 	CLIENT_BOUNCE, /* our own bounce daemon: reserved room in the queue, no limits, no content check */
 };
 struct session_client {
@@ -70,12 +69,16 @@ struct session_ops {
 	 * MAP_FAILED: e says why, the client gets 451. */
 	enum map_result (*table)(void *env, const char *spec, struct sv key, struct buf *ret_value, struct err *e);
 	uint64_t (*now)(void *env); /* Unix time in seconds */
+	/* The client's name by reverse DNS, if that name leads back to its address; "" when there is none, or nobody answers in
+	 * time. */
+	const char *(*client_name)(void *env);
 };
 
 struct refusal {
 	int code; /* 0: none */
 	char dsn[12];
 	char text[400];
+	const char *rule; /* the rule that says so, or NULL */
 };
 
 /* What belongs to one message; emptied by session_reset(). */
@@ -92,6 +95,8 @@ struct txn {
 	struct buf added;  /* header lines that a local program left to us */
 	struct buf header; /* what stands before the message */
 	struct spool_marks marks;
+	struct vec rules;       /* of const struct cfg_rule *: those that change the message */
+	bool relayed;           /* a recipient was taken because a rule lets this client relay */
 	struct refusal problem; /* found within DATA: the rest is read and dropped, then this is the answer */
 };
 
@@ -146,7 +151,6 @@ struct command {
 	unsigned allowed;  /* enum phase */
 	const char *wrong; /* said in any other phase but PH_START */
 	const char *help;
-	enum { IN_BOTH, IN_SMTP, IN_LMTP } in; /* known in this protocol alone */
 	bool no_arg;
 	enum phase (*run)(
 		struct session *s, struct sv arg, struct buf *reply); /* returns the next phase; on failure the present one */
@@ -155,7 +159,6 @@ struct command {
 extern const struct command session_commands[]; /* ends with verb NULL */
 
 enum phase cmd_ehlo(struct session *s, struct sv arg, struct buf *reply);
-enum phase cmd_lhlo(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_helo(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_starttls(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_mail(struct session *s, struct sv arg, struct buf *reply);
@@ -179,10 +182,7 @@ enum phase session_complain(struct session *s, struct buf *reply, int code, cons
 /* A sender, recipient or message is not taken. soft_bounce applies; logged as `rejected`. Returns the present phase. */
 enum phase session_refuse(struct session *s, struct buf *reply, const char *stage, const char *to, const struct refusal *r);
 void refusal_set(struct refusal *r, int code, const char *dsn, const char *fmt, ...) PRINTF_LIKE(4, 5);
-/* In LMTP, what was said since reply->len was `from` is said once for each recipient that was taken (RFC 2033 4.2, 4.3). */
-void session_repeat(const struct session *s, struct buf *reply, size_t from);
 void session_reset(struct session *s);         /* no message is in progress any more */
-bool session_is_lmtp(const struct session *s); /* for local recipients alone, and one reply for each behind the message */
 bool session_is_ours(const struct session *s); /* a program of this machine */
 bool session_may_relay(const struct session *s);
 /* Parses `TO:<path>`: the keyword, the colon, the path; *arg is left at the parameters. On failure the reply was given. */

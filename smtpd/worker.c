@@ -101,5 +101,11 @@ static uint64_t op_now(void *env)
 	return clock_real_secs();
 }
 
+static const char *op_client_name(void *env)
+{
+	(void)env;
+	return "";
+}
+
 const struct session_ops worker_ops = { op_resolve, op_lend, op_lent, op_stream, op_commit, op_abandon, op_check, op_allow,
-	op_table, op_now };
+	op_table, op_now, op_client_name };

@@ -49,6 +49,12 @@ void config_describe(const struct cfg_param *p, struct buf *out)
 	case CFG_T_TABLE:
 		buf_puts(out, "a table, type:name");
 		break;
+	case CFG_T_MATCH:
+		buf_puts(out, p->min == CFG_ON_LISTENER ? "a list of words" : "a list of words, or a table");
+		break;
+	case CFG_T_ACTION:
+		buf_puts(out, "an action");
+		break;
 	}
 }
 

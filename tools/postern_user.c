@@ -1,4 +1,5 @@
-/* postern user: who may log in. authd owns the data base and is asked; passwords stay here, what goes to it are hash and verifier. */
+/* postern user: who may log in. authd owns the data base and is asked; passwords stay here, what goes to it are hash and verifier.
+ */
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/num.h"
@@ -198,10 +199,10 @@ static void json_row(const struct user_row *r)
 		print_json(json_pack("{s:s, s:s, s:I, s:I}", "name", r->name, "label", r->label, "created", (json_int_t)r->created,
 			"used", (json_int_t)r->used));
 	else
-		print_json(json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I}", "name", r->name, "has_password", (int)r->has_password,
-			"disabled", (int)r->disabled, "frozen", (json_int_t)r->frozen, "created", (json_int_t)r->created, "used",
-			(json_int_t)r->used, "app_passwords", (json_int_t)r->app_passwords, "certificates",
-			(json_int_t)r->certificates));
+		print_json(json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I}", "name", r->name, "has_password",
+			(int)r->has_password, "disabled", (int)r->disabled, "frozen", (json_int_t)r->frozen, "created",
+			(json_int_t)r->created, "used", (json_int_t)r->used, "app_passwords", (json_int_t)r->app_passwords,
+			"certificates", (json_int_t)r->certificates));
 }
 
 /* Row by row: each request names the row before. `on` gets a grid; NULL: JSON. */
@@ -349,7 +350,8 @@ int cmd_user(struct tool *t, int argc, char **argv)
 	bool json = false;
 	const struct opt opts[] = { { "json", 0, OPT_FLAG, &json, NULL, "list: one JSON object per line" }, OPT_END };
 	int code;
-	if (!command_options(t, "add|passwd|list|delete|disable|enable|unfreeze|app-password|certificate ...", opts, &argc, argv, 4, &code))
+	if (!command_options(
+		    t, "add|passwd|list|delete|disable|enable|unfreeze|app-password|certificate ...", opts, &argc, argv, 4, &code))
 		return code;
 	const struct act *a = find_act(argc, argv);
 	return a ? run(t, a, argv + (a->noun ? 2 : 1), json) : usage(t);

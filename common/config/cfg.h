@@ -1,7 +1,7 @@
 /* cfg - the configuration: one file, one parser, one table of rows per owner. Syntax: docs/man/postern.conf.5.
  *
  *   name = value          comments start with '#'; a line that starts with blank continues the one before
- *   [listener smtp]       sections `listener`, `domain`, `relay`, each with a name; unknown names are errors
+ *   [listener smtp]       sections `listener`, `domain`, `relay`, `rule`, each with a name; unknown names are errors
  *
  * Every parameter is one row (cfg_param) in its owner's table, own_<owner>.c beside this file; parser, printer, `postern
  * config`, postern.conf(5) and the checks all come from it. The tables stand here and not in the daemons because master and the
@@ -13,20 +13,23 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/vec.h"
+#include "config/rule.h"
 #include "net/addr.h"
 
 enum cfg_type {
 	CFG_T_STR, /* const char *, never NULL; PATH is the same but absolute or empty */
 	CFG_T_PATH,
-	CFG_T_BOOL,  /* bool: yes/no */
-	CFG_T_UINT,  /* uint64_t */
-	CFG_T_SECS,  /* uint64_t, seconds */
-	CFG_T_SIZE,  /* uint64_t, bytes */
-	CFG_T_SCORE, /* int64_t, hundredths: "4.5" is 450 */
-	CFG_T_ENUM,  /* int, index into `choices` */
-	CFG_T_LIST,  /* struct cfg_list: words between commas or blanks */
-	CFG_T_NETS,  /* struct cfg_nets */
-	CFG_T_TABLE, /* const char *: "type:name", "" for none; checked by maps/ in `postern check` */
+	CFG_T_BOOL,   /* bool: yes/no */
+	CFG_T_UINT,   /* uint64_t */
+	CFG_T_SECS,   /* uint64_t, seconds */
+	CFG_T_SIZE,   /* uint64_t, bytes */
+	CFG_T_SCORE,  /* int64_t, hundredths: "4.5" is 450 */
+	CFG_T_ENUM,   /* int, index into `choices` */
+	CFG_T_LIST,   /* struct cfg_list: words between commas or blanks */
+	CFG_T_NETS,   /* struct cfg_nets */
+	CFG_T_TABLE,  /* const char *: "type:name", "" for none; checked by maps/ in `postern check` */
+	CFG_T_MATCH,  /* struct cfg_match; `min` is its enum cfg_subject */
+	CFG_T_ACTION, /* struct cfg_action */
 };
 
 struct cfg_list {
@@ -48,6 +51,8 @@ struct cfg_param {
 	const char *help;           /* one line or more, for a person; used in the manual */
 };
 
+#define CFG_TABLE_MAX 1000 /* bytes of a table's specification, as RESOLVE_TABLE_REQ carries it */
+
 /* Rows. The member's type is checked by the compiler. */
 /* clang-format off */
 #define CFG_OFF(T, m, ctype) (offsetof(T, m) + 0 * sizeof((ctype *[]){ &((T *)0)->m }))
@@ -61,7 +66,8 @@ struct cfg_param {
 #define CFG_ENUM(T, m, d, choices_, h)     { #m, CFG_T_ENUM, CFG_OFF(T, m, int), d, 0, 0, choices_, h }
 #define CFG_LIST(T, m, d, max_, h)         { #m, CFG_T_LIST, CFG_OFF(T, m, struct cfg_list), d, 0, max_, NULL, h }
 #define CFG_NETS(T, m, d, max_, h)         { #m, CFG_T_NETS, CFG_OFF(T, m, struct cfg_nets), d, 0, max_, NULL, h }
-#define CFG_TABLE(T, m, d, h)              { #m, CFG_T_TABLE, CFG_OFF(T, m, const char *), d, 0, 1000, NULL, h }
+#define CFG_TABLE(T, m, d, h)              { #m, CFG_T_TABLE, CFG_OFF(T, m, const char *), d, 0, CFG_TABLE_MAX, NULL, h }
+#define CFG_MATCH(T, m, subject, h)        { #m, CFG_T_MATCH, CFG_OFF(T, m, struct cfg_match), "", subject, 1000, NULL, h }
 #define CFG_END                            { NULL }
 /* clang-format on */
 
@@ -125,7 +131,6 @@ struct cfg_resolve {
 struct cfg_queue {
 	uint64_t retry_min, retry_max, queue_lifetime, bounce_lifetime, delay_warning;
 	uint64_t queue_active_max, local_slots, queue_free_min, queue_free_inodes_min, queue_io_helpers;
-	int queue_sync;       /* enum cfg_queue_sync */
 	int bounce_strangers; /* enum cfg_bounce_strangers */
 	uint64_t bounce_strangers_rate;
 	bool double_bounce_postmaster;
@@ -176,7 +181,6 @@ struct cfg_relay {
 enum cfg_log_format { CFG_LOG_TEXT, CFG_LOG_JSON };
 enum cfg_bare_newline { CFG_BARE_REJECT, CFG_BARE_ACCEPT };
 enum cfg_sender_ownership { CFG_OWNERSHIP_OFF, CFG_OWNERSHIP_ENVELOPE, CFG_OWNERSHIP_HEADER };
-enum cfg_queue_sync { CFG_SYNC_AUTO, CFG_SYNC_NAME_FIRST, CFG_SYNC_STRICT };
 enum cfg_bounce_strangers { CFG_BOUNCE_SEND, CFG_BOUNCE_HOLD };
 enum cfg_language { CFG_LANGUAGE_AUTO, CFG_LANGUAGE_EN, CFG_LANGUAGE_DE, CFG_LANGUAGE_FR };
 enum cfg_delivery { CFG_DELIVERY_AUTO, CFG_DELIVERY_RENAME, CFG_DELIVERY_COPY };
@@ -206,6 +210,7 @@ struct cfg {
 	struct cfg_spam spam;
 	struct cfg_tls tls;
 	struct vec listeners, domains, relays; /* of struct cfg_listener, cfg_domain, cfg_relay */
+	struct vec rules;                      /* of struct cfg_rule, in the order of the file */
 	struct cfg_raw *raw;                   /* where each value was set: file line and text, for messages and `postern config` */
 };
 
@@ -248,6 +253,7 @@ bool cfg_was_set(const struct cfg *c, const char *name, unsigned *ret_line); /* 
 typedef bool cfg_on_table(
 	const struct cfg_group *owner, const struct cfg_param *p, const char *section, const char *spec, void *arg);
 bool cfg_each_table(const struct cfg *c, cfg_on_table *on, void *arg);
+bool cfg_net_is_wide(const struct addr_net *net);                           /* much of the Internet: nobody's own network */
 const struct cfg_domain *cfg_domain(const struct cfg *c, struct sv domain); /* its section, or NULL */
 
 #endif

@@ -11,7 +11,7 @@ static unsigned line_of(const struct cfg *c, const char *name)
 	return line;
 }
 
-static unsigned line_in(const struct cfg *c, const char *section, const char *name, const char *param)
+unsigned cfg_line_in(const struct cfg *c, const char *section, const char *name, const char *param)
 {
 	struct buf full = BUF_INIT(512);
 	buf_putf(&full, "%s.%s.%s", section, name, param);
@@ -73,31 +73,16 @@ static void check_domain_sections(const struct cfg *c, struct vec *faults)
 		if (!is_local(c, d->name))
 			cfg_warn(faults, d->line, "[domain %.80s] has no effect: add %.80s to domains", d->name, d->name);
 		if (strpbrk(d->catch_all, " \t,|"))
-			cfg_fault(faults, line_in(c, "domain", d->name, "catch_all"), "catch_all = %.80s: is not one address",
+			cfg_fault(faults, cfg_line_in(c, "domain", d->name, "catch_all"), "catch_all = %.80s: is not one address",
 				d->catch_all);
 	}
 }
 
 /* --- who may send where --- */
-static void check_trusted(const struct cfg *c, struct vec *faults)
-{
-	unsigned line = line_of(c, "trusted_networks");
-	char text[ADDR_TEXT_MAX];
-	for (size_t i = 0; i < c->global.trusted_networks.n; i++) {
-		const struct addr_net *net = &c->global.trusted_networks.item[i];
-		const char *shown = addr_net_text(net, text);
-		if (net->bits == 0)
-			cfg_fault(faults, line, "trusted_networks: %s is everybody: an open relay; name your own networks only",
-				shown);
-		else if (net->bits < (net->family == AF_INET ? 8 : 16))
-			cfg_warn(faults, line, "trusted_networks: %s is a large part of the Internet; all of it may relay", shown);
-	}
-}
-
 /* `seen`: relayed domain to its section; `local`: our own domains. Maps, because these lists may be long. */
 static void check_relay(const struct cfg *c, struct cfg_relay *r, const struct hmap *local, struct hmap *seen, struct vec *faults)
 {
-	unsigned line = line_in(c, "relay", r->name, "domains");
+	unsigned line = cfg_line_in(c, "relay", r->name, "domains");
 	if (r->domains.n == 0)
 		cfg_fault(faults, r->line, "[relay %.60s] has no domains: add `domains = ...`, or * for all others", r->name);
 	for (size_t i = 0; i < r->domains.n; i++) {
@@ -131,7 +116,7 @@ static void check_relays(const struct cfg *c, struct vec *faults)
 /* --- listeners --- */
 static void check_address(const struct cfg *c, const struct cfg_listener *l, const char *text, struct vec *faults)
 {
-	unsigned line = line_in(c, "listener", l->name, "address");
+	unsigned line = cfg_line_in(c, "listener", l->name, "address");
 	struct sv s = sv_of(text);
 	struct addr at = { 0 };
 	uint64_t port;
@@ -253,8 +238,8 @@ void cfg_check(struct cfg *c, struct vec *faults)
 {
 	check_domains(c, faults);
 	check_domain_sections(c, faults);
-	check_trusted(c, faults);
 	check_relays(c, faults);
+	cfg_check_rules(c, faults);
 	check_listeners(c, faults);
 	for (size_t i = 0; i < COUNT(pairs); i++)
 		check_pair(c, &pairs[i], faults);

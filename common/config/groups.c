@@ -20,5 +20,6 @@ const struct cfg_group cfg_groups[] = {
 	SECTION(listener, listeners, cfg_listener_params),
 	SECTION(domain, domains, cfg_domain_params),
 	SECTION(relay, relays, cfg_relay_params),
+	SECTION(rule, rules, cfg_rule_params),
 	{ NULL },
 };

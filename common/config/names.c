@@ -126,10 +126,29 @@ static size_t distance(const char *a, const char *b)
 	return row[len_b];
 }
 
+static size_t near_enough(const char *name)
+{
+	return MAX(2, strlen(name) / 3) + 1;
+} /* further away it is no slip but another thing */
+
+const char *cfg_nearest_of(const char *name, const char *const names[])
+{
+	const char *best = NULL;
+	size_t best_distance = near_enough(name);
+	for (size_t i = 0; names[i]; i++) {
+		size_t d = distance(name, names[i]);
+		if (d < best_distance) {
+			best_distance = d;
+			best = names[i];
+		}
+	}
+	return best;
+}
+
 const char *cfg_nearest(const char *name, const char *section)
 {
 	const char *best = NULL;
-	size_t best_distance = MAX(2, strlen(name) / 3) + 1; /* further away it is no slip but another thing */
+	size_t best_distance = near_enough(name);
 	for (const struct cfg_group *g = cfg_groups; g->owner; g++) {
 		if (section ? !g->section || strcmp(g->owner, section) != 0 : g->section)
 			continue;

@@ -152,14 +152,15 @@ static void section_line(struct parser *ps, struct sv text)
 	struct sv inner = sv_sub(text, 1, text.n - 2), type, name;
 	ps->skip = true; /* until its head proves good */
 	if (!sv_ends(text, SV("]")) || text.n < 2 || !sv_word(&inner, &type)) {
-		cfg_fault(ps->faults, ps->line, "%.*s is not a section: write [listener NAME], [domain NAME] or [relay NAME]",
+		cfg_fault(ps->faults, ps->line,
+			"%.*s is not a section: write [listener NAME], [domain NAME], [relay NAME] or [rule NAME]",
 			(int)MIN(text.n, SHOW_MAX), text.p);
 		return;
 	}
 	name = sv_trim(inner);
 	const struct cfg_group *g = cfg_section_group(type);
 	if (!g)
-		cfg_fault(ps->faults, ps->line, "there is no section [%.*s]: there are listener, domain and relay",
+		cfg_fault(ps->faults, ps->line, "there is no section [%.*s]: there are listener, domain, relay and rule",
 			(int)MIN(type.n, SHOW_MAX), type.p);
 	else if (!section_name_ok(g, name))
 		cfg_fault(ps->faults, ps->line, "[%s] needs a name of letters, digits, '.', '-' or '_', for example [%s %s]",

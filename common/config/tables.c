@@ -5,10 +5,11 @@ static bool each_in(const struct cfg *c, const struct cfg_group *g, size_t secti
 {
 	for (const struct cfg_param *p = g->params; p->name; p++) {
 		struct cfg_place at = { g, section, p };
-		if (p->type != CFG_T_TABLE)
-			continue;
-		const char *spec = *(const char *const *)cfg_member(c, &at);
-		if (spec[0] != '\0' && !on(g, p, section == CFG_TOP ? NULL : cfg_section(c, g, section)->name, spec, arg))
+		const void *member = cfg_member(c, &at);
+		const char *spec = p->type == CFG_T_TABLE   ? *(const char *const *)member
+				   : p->type == CFG_T_MATCH ? ((const struct cfg_match *)member)->table
+							    : NULL;
+		if (spec && spec[0] != '\0' && !on(g, p, section == CFG_TOP ? NULL : cfg_section(c, g, section)->name, spec, arg))
 			return false;
 	}
 	return true;

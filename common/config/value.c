@@ -3,16 +3,16 @@
 #include "config/raw.h"
 
 /* The file is bounded, so what its values need is bounded too: the arena's cap is never the reason. */
-static void *keep(struct arena *a, size_t n)
+void *cfg_arena_room(struct arena *a, size_t n)
 {
 	void *p = arena_alloc(a, n);
 	BUG_IF(!p);
 	return p;
 }
 
-static const char *keep_text(struct arena *a, struct sv s)
+char *cfg_arena_text(struct arena *a, struct sv s)
 {
-	const char *p = arena_dup(a, s);
+	char *p = arena_dup(a, s);
 	BUG_IF(!p);
 	return p;
 }
@@ -33,7 +33,7 @@ static bool parse_str(const struct cfg_param *p, struct sv text, struct arena *a
 {
 	if (text.n > (uint64_t)p->max)
 		return err_set(e, ERR_PERM, "is longer than %lld bytes", (long long)p->max);
-	*(const char **)member = keep_text(a, text);
+	*(const char **)member = cfg_arena_text(a, text);
 	return true;
 }
 
@@ -182,7 +182,7 @@ static void print_enum(const struct cfg_param *p, const void *member, struct buf
 }
 
 /* --- lists --- */
-static bool next_item(struct sv *rest, struct sv *ret)
+bool cfg_next_item(struct sv *rest, struct sv *ret)
 {
 	size_t n = 0;
 	while (rest->n > 0 && strchr(", \t", rest->p[0]))
@@ -194,11 +194,11 @@ static bool next_item(struct sv *rest, struct sv *ret)
 	return n > 0;
 }
 
-static bool count_items(const struct cfg_param *p, struct sv text, size_t *ret_n, struct err *e)
+bool cfg_count_items(const struct cfg_param *p, struct sv text, size_t *ret_n, struct err *e)
 {
 	struct sv item;
 	size_t n = 0;
-	for (; next_item(&text, &item); n++)
+	for (; cfg_next_item(&text, &item); n++)
 		if (item.p[0] == '#')
 			return err_set(e, ERR_PERM, "has an item that begins with #: leave a blank before a comment");
 	if (n > (uint64_t)p->max)
@@ -212,11 +212,11 @@ static bool parse_list(const struct cfg_param *p, struct sv text, struct arena *
 	struct cfg_list list = { NULL, 0 };
 	struct sv item;
 	size_t n;
-	if (!count_items(p, text, &n, e))
+	if (!cfg_count_items(p, text, &n, e))
 		return false;
-	list.item = keep(a, n * sizeof *list.item + 1);
-	while (next_item(&text, &item))
-		list.item[list.n++] = keep_text(a, item);
+	list.item = cfg_arena_room(a, n * sizeof *list.item + 1);
+	while (cfg_next_item(&text, &item))
+		list.item[list.n++] = cfg_arena_text(a, item);
 	*(struct cfg_list *)member = list;
 	return true;
 }
@@ -233,10 +233,10 @@ static bool parse_nets(const struct cfg_param *p, struct sv text, struct arena *
 	struct cfg_nets nets = { NULL, 0 };
 	struct sv item;
 	size_t n;
-	if (!count_items(p, text, &n, e))
+	if (!cfg_count_items(p, text, &n, e))
 		return false;
-	nets.item = keep(a, n * sizeof *nets.item + 1);
-	while (next_item(&text, &item))
+	nets.item = cfg_arena_room(a, n * sizeof *nets.item + 1);
+	while (cfg_next_item(&text, &item))
 		if (!addr_net_parse(item, &nets.item[nets.n++], e))
 			return false;
 	*(struct cfg_nets *)member = nets;
@@ -266,6 +266,8 @@ static const struct {
 	[CFG_T_LIST] = { parse_list, print_list },
 	[CFG_T_NETS] = { parse_nets, print_nets },
 	[CFG_T_TABLE] = { parse_table, print_str },
+	[CFG_T_MATCH] = { cfg_match_parse, cfg_match_print },
+	[CFG_T_ACTION] = { cfg_action_parse, cfg_action_print },
 };
 
 /* Control bytes have no place in any value: it may end up in a log line, a banner or a path. */
