@@ -123,7 +123,7 @@ static bool catch_refused(const struct sandbox *s, struct err *e)
 
 /* --- going in --------------------------------------------------------------------------------------------------------------- */
 
-static bool limit(int resource, const char *name, rlim_t max, struct err *e)
+static bool limit(__rlimit_resource_t resource, const char *name, rlim_t max, struct err *e)
 {
 	struct rlimit now;
 	if (getrlimit(resource, &now) < 0)
