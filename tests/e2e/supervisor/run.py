@@ -76,7 +76,7 @@ def reload(i):
     held.envelope(i.rcpt)
     held.cmd("DATA")
     with open(conf, "w") as f:
-        f.write(good.replace("[listener", "banner = reloaded\n[listener"))
+        f.write(good.replace("[listener", "banner = reloaded\n[listener", 1))
     out = i.postern("reload")
     claim("postern reload", out.returncode == 0, out.stdout + out.stderr)
     claim("the new value holds for new clients", until(lambda: "reloaded" in i.smtp().greeting), i.log()[-500:])
@@ -84,7 +84,7 @@ def reload(i):
     reply = held.reply()
     claim("a session in DATA finishes over a reload", reply.startswith("250"), reply)
     with open(conf, "w") as f:
-        f.write(good.replace("[listener", "message_max_sise = 1M\n[listener"))
+        f.write(good.replace("[listener", "message_max_sise = 1M\n[listener", 1))
     out = i.postern("reload")
     claim("a bad file is refused with line and the nearest name", out.returncode != 0 and "message_max_size" in out.stdout + out.stderr, out.stdout + out.stderr)
     claim("and nothing changed", "reloaded" in i.smtp().greeting and i.send().startswith("250"))
@@ -227,6 +227,39 @@ def taken_address(i):
     claim("and had when it is free again; the log tells, too", i.send().startswith("250") and i.wait_log(" address-taken "), i.log()[-1000:])
 
 
+def socket_activation(i):
+    """As postern.socket does it: systemd holds the socket of sendmail, and a program that submits waits for us to start."""
+    i.down()
+    conf = i.env["POSTERN_CONF"]
+    program = os.path.join(os.path.dirname(content(f"{i.dir}/bin/postern").decode().split('"')[1]), "../libexec/postern-master")
+    where = os.path.join(i.postern("config", "runtime_directory").stdout.split("=")[-1].strip(), "smtpd.submit")
+    with socket.socket(socket.AF_UNIX) as held:
+        held.bind(where)
+        os.chmod(where, 0o666)
+        held.listen(16)
+        early = Smtp(where, greet=False)
+        with open(f"{i.dir}/log/master.out", "a") as out:
+            master = subprocess.Popen(["/bin/sh", "-c", f'LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" -c "$1" 3<&{held.fileno()}', program, conf],
+                                      stdout=out, stderr=out, pass_fds=[held.fileno()])
+        try:
+            greeting = early.reply()
+            claim("a program that came before the start is served by it", greeting.startswith("220"), greeting)
+            early.hello()
+            early.envelope(i.rcpt)
+            claim("and its mail is taken", early.data(message("activated")).startswith("250"))
+            n = len(i.log_lines(" reloaded "))
+            os.kill(master.pid, signal.SIGHUP)
+            claim("the socket stays over a reload", i.wait_log(" reloaded ", n + 1) and Smtp(where).greeting.startswith("220"))
+        finally:
+            master.terminate()
+            master.wait(30)
+        again = Smtp(where, greet=False, timeout=1)
+        claim("after the end it is still there, for the next start", again.reply() == "<TimeoutError>")
+    os.unlink(where)
+    i.up()
+    claim("the mail is delivered", until(lambda: any(b"activated" in content(f) for f in i.mails())))
+
+
 def two_side_by_side(i):
     other = Instance()
     try:
@@ -235,5 +268,5 @@ def two_side_by_side(i):
         other.purge()
 
 
-run(identities, status, second_one_refused, what_dies_comes_back, reload, reload_under_load, graceful_stop, killed_master, killed_master_and_leader, by_command, bad_start, odd_reload, taken_address,
+run(identities, status, second_one_refused, what_dies_comes_back, reload, reload_under_load, graceful_stop, killed_master, killed_master_and_leader, by_command, bad_start, odd_reload, taken_address, socket_activation,
     two_side_by_side, sets=("restart_delay_max = 1s",))
