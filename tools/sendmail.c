@@ -138,6 +138,9 @@ static int send_message(struct job *j)
 		.head = buf_sv(&j->head),
 		.draft = &j->draft,
 		.body = j->body,
+		.notify = j->o->notify,
+		.ret = j->o->ret,
+		.envid = j->o->envid ? j->o->envid : "",
 		.verbose = j->o->verbose,
 		.quiet = j->o->quiet };
 	return submit(&s);

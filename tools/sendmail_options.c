@@ -2,7 +2,9 @@
 #include "sendmail_options.h"
 
 #include "base/num.h"
-#include "base/sv.h"
+#include "mail/xtext.h"
+
+#define ENVID_MAX 100
 
 #define TAKES_VALUE "ABCDFLNORVXfhoprbe" /* attached or as the next argument */
 #define MAY_HAVE_VALUE "dq"              /* attached only */
@@ -75,23 +77,48 @@ static bool set_queue(struct walk *w, const char *value)
 }
 
 /* RFC 3461 4.1: NEVER alone, or a list. */
-static bool check_notify(struct walk *w, const char *value)
+static bool set_notify(struct walk *w, const char *value)
 {
-	static const char *const words[] = { "success", "failure", "delay", NULL };
+	static const char *const words[] = { "SUCCESS", "FAILURE", "DELAY" };
+	bool given[COUNT(words)] = { false };
 	struct sv word, rest = sv_of(value);
+	char *to = w->o.notify;
+	snprintf(to, sizeof w->o.notify, "NEVER");
 	if (sv_ieqs(rest, "never"))
 		return true;
-	while (sv_cut(&rest, ',', &word))
-		if (!one_of(sv_trim(word), words))
+	while (sv_cut(&rest, ',', &word)) {
+		size_t i = 0;
+		while (i < COUNT(words) && !sv_ieqs(sv_trim(word), words[i]))
+			i++;
+		if (i == COUNT(words))
 			return usage(w, "-N takes never, or a list of success, failure and delay, not ", value);
+		given[i] = true;
+	}
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (given[i])
+			to += snprintf(
+				to, sizeof w->o.notify - (size_t)(to - w->o.notify), "%s%s", to > w->o.notify ? "," : "", words[i]);
 	return true;
 }
 
-static bool check_word(struct walk *w, char letter, const char *value)
+/* RFC 3461 4.4: at most 100 printable characters as xtext; a blank takes three. */
+static bool set_envid(struct walk *w, const char *value)
+{
+	struct buf text = BUF_INIT(ENVID_MAX);
+	xtext_encode(sv_of(value), &text);
+	bool ok = buf_ok(&text) && text.len > 0 && sv_is_ascii(sv_of(value)) && !sv_has_ctl(sv_of(value));
+	buf_free(&text);
+	w->o.envid = value;
+	return ok || usage(w, "-V takes up to 100 printable characters, not ", value);
+}
+
+static bool set_word(struct walk *w, char letter, const char *value)
 {
 	static const char *const ret[] = { "full", "hdrs", NULL }, *const body[] = { "7bit", "8bitmime", NULL };
 	if (letter == 'R' && !one_of(sv_of(value), ret))
 		return usage(w, "-R takes full or hdrs, not ", value);
+	if (letter == 'R')
+		snprintf(w->o.ret, sizeof w->o.ret, "%s", sv_ieqs(sv_of(value), "full") ? "FULL" : "HDRS");
 	if (letter == 'B' && !one_of(sv_of(value), body))
 		return usage(w, "-B takes 7BIT or 8BITMIME, not ", value);
 	return true;
@@ -105,10 +132,12 @@ static bool set_value(struct walk *w, char letter, const char *value)
 	case 'q':
 		return set_queue(w, value);
 	case 'N':
-		return check_notify(w, value);
+		return set_notify(w, value);
+	case 'V':
+		return set_envid(w, value);
 	case 'R':
 	case 'B':
-		return check_word(w, letter, value);
+		return set_word(w, letter, value);
 	case 'C':
 		w->o.conf = value;
 		break;
@@ -129,7 +158,7 @@ static bool set_value(struct walk *w, char letter, const char *value)
 		w->o.dot_is_text = w->o.dot_is_text || sv_istarts(sv_of(value), SV("IgnoreDots"));
 		break;
 	default:
-		break; /* A D L V X d h p: no meaning here */
+		break; /* A D L X d h p: no meaning here */
 	}
 	return true;
 }

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "mail/xtext.h"
 #include "smtp/client.h"
 
 #include <errno.h>
@@ -100,6 +101,12 @@ static bool say_mail(struct talk *k, struct smtp_answer *a, struct err *e)
 		buf_puts(&line, " BODY=8BITMIME");
 	if ((k->caps & SMTP_CAP_SMTPUTF8) && k->utf8)
 		buf_puts(&line, " SMTPUTF8");
+	if ((k->caps & SMTP_CAP_DSN) && s->ret[0] != '\0')
+		buf_putf(&line, " RET=%s", s->ret);
+	if ((k->caps & SMTP_CAP_DSN) && s->envid[0] != '\0') {
+		buf_puts(&line, " ENVID=");
+		xtext_encode(sv_of(s->envid), &line);
+	}
 	bool ok = smtp_client_cmd(&k->c, a, e, "%s", buf_str(&line));
 	buf_free(&line);
 	return ok;
@@ -150,9 +157,10 @@ struct txn { /* the recipients from..to - 1 */
 static bool say_rcpts(struct talk *k, struct txn *x, struct err *e)
 {
 	struct smtp_answer a;
+	bool notify = (k->caps & SMTP_CAP_DSN) && k->s->notify[0] != '\0';
 	for (size_t i = x->from; i < x->to; i++) {
 		const char *rcpt = recipients_at(k->s->to, i);
-		if (!smtp_client_cmd(&k->c, &a, e, "RCPT TO:<%s>", rcpt))
+		if (!smtp_client_cmd(&k->c, &a, e, "RCPT TO:<%s>%s%s", rcpt, notify ? " NOTIFY=" : "", notify ? k->s->notify : ""))
 			return false;
 		x->taken[i - x->from] = a.code / 100 == 2;
 		x->n_taken += a.code / 100 == 2;

@@ -12,7 +12,8 @@ struct submission {
 	const struct recipients *to;
 	struct sv head; /* with its empty line */
 	const struct draft *draft;
-	uint64_t body; /* where the body begins in the draft */
+	uint64_t body;                    /* where the body begins in the draft */
+	const char *notify, *ret, *envid; /* of RFC 3461; "" not given */
 	bool verbose, quiet;
 };
 

@@ -41,7 +41,7 @@ static unsigned cap_of(struct sv text)
 		const char *keyword;
 		unsigned cap;
 	} caps[] = { { "8BITMIME", SMTP_CAP_8BITMIME }, { "SMTPUTF8", SMTP_CAP_SMTPUTF8 }, { "SIZE", SMTP_CAP_SIZE },
-		{ "PIPELINING", SMTP_CAP_PIPELINING } };
+		{ "PIPELINING", SMTP_CAP_PIPELINING }, { "DSN", SMTP_CAP_DSN } };
 	for (size_t i = 0; i < COUNT(caps); i++)
 		if (cap_is(text, caps[i].keyword))
 			return caps[i].cap;

@@ -15,6 +15,7 @@ struct smtp_answer {
 #define SMTP_CAP_SMTPUTF8 2u
 #define SMTP_CAP_SIZE 4u
 #define SMTP_CAP_PIPELINING 8u
+#define SMTP_CAP_DSN 16u
 
 /* Greeting and EHLO. ERR_TEMP/ERR_PEER with the reply's text when the server will not talk. */
 bool smtp_client_hello(struct conn *c, const char *name, unsigned *ret_caps, struct err *e) MUST_CHECK;

@@ -34,6 +34,20 @@ def from_and_name(i):
     claim("-F sets the name", any(h.startswith("From:") and "A Name" in h for h in head), head)
 
 
+def delivery_reports(i):
+    i.block()
+    i.sendmail("-f", i.rcpt2, "-N", "success, delay", "-R", "hdrs", "-V", "my id", i.rcpt, data="Subject: dsn\n\nx\n")
+    files = i.full_queue_files()
+    text = content(files[0]) if files else b""
+    claim("-N is stored for the recipient", b" notify=SUCCESS,DELAY\n" in text, text[:500])
+    claim("-R and -V are stored for the message", b"X-Postern: ret=HDRS envid=my+20id\n" in text, text[:500])
+    n = i.mails(i.maildir2)
+    i.unblock()
+    i.postern("queue", "flush")
+    report = newest(i, n, i.maildir2)
+    claim("the sender is told of the delivery, with his id", b"Action: delivered" in report and b"Original-Envelope-Id: my id" in report, report[:3000])
+
+
 def recipients_from_header(i):
     n1, n2 = i.mails(), i.mails(i.maildir2)
     r = i.sendmail("-t", data=f"To: One <{i.rcpt}>\nBcc: {i.rcpt2}\nSubject: t\nFrom: x@client.example\n\nbody\n")
@@ -112,4 +126,4 @@ def while_down(i):
     claim("a sender that came early waits until it is up", p.wait(30) == 0 and newest(i, n), p.stderr.read())
 
 
-run(submit, from_and_name, recipients_from_header, closed_descriptors, refusals, big_and_binary, other_modes, while_down)
+run(submit, from_and_name, delivery_reports, recipients_from_header, closed_descriptors, refusals, big_and_binary, other_modes, while_down)

@@ -64,6 +64,13 @@ static void what_programs_pass_is_understood(void)
 	CU_ASSERT_PTR_NULL(o.recipients[0]);
 	CU_ASSERT_TRUE(parse("sendmail -N success,DELAY -R hdrs -V id -B 8bitmime -qRx.example", store, argv, &o, NULL));
 	CU_ASSERT_STRING_EQUAL(o.flush_rcpt, "x.example");
+	CU_ASSERT_STRING_EQUAL(o.notify, "SUCCESS,DELAY");
+	CU_ASSERT_STRING_EQUAL(o.ret, "HDRS");
+	CU_ASSERT_STRING_EQUAL(o.envid, "id");
+	CU_ASSERT_TRUE(parse("sendmail -N Delay,failure,delay,success x", store, argv, &o, NULL));
+	CU_ASSERT_STRING_EQUAL(o.notify, "SUCCESS,FAILURE,DELAY");
+	CU_ASSERT_TRUE(parse("sendmail -N never x", store, argv, &o, NULL));
+	CU_ASSERT_STRING_EQUAL(o.notify, "NEVER");
 }
 
 static void wrong_usage_is_named(void)
@@ -78,6 +85,7 @@ static void wrong_usage_is_named(void)
 		{ "sendmail -q5x", "-q5x" },
 		{ "sendmail -N often", "often" },
 		{ "sendmail -R some", "some" },
+		{ "sendmail -V j\xc3\xbc", "-V takes" },
 		{ "sendmail -B 9bit", "9bit" },
 		{ "sendmail a@x.example -t", "before the recipients: -t" },
 	};
