@@ -107,7 +107,7 @@ struct entry_change entry_as_is(const struct index *ix, uint32_t slot)
 
 static void apply(struct entry *en, const struct entry_change *c)
 {
-	en->where = c->where & 15u & 3u;
+	en->where = c->where & 3u;
 	en->due = c->due;
 	en->tries = (uint16_t)MIN(c->tries, UINT16_MAX);
 	en->dest = c->dest;

@@ -50,7 +50,7 @@ static void on_named(struct qmgr *q, int dir, enum where where, const char *name
 	if (slot == INDEX_NONE)
 		return;
 	struct entry *en = index_at(q->index, slot);
-	en->where = where & 15u & 3u;
+	en->where = where & 3u;
 	en->due = (uint32_t)n.due;
 	en->tries = (uint16_t)n.tries;
 	en->dest = n.dest;
