@@ -248,7 +248,9 @@ int main(int argc, char **argv)
 	if (set_up(&m, &e)) {
 		announce(&m);
 		services_init(&m);
+		uint64_t look = renew_look(m.cfg);
 		services_start(&m);
+		renew_start(&m, look);
 		ev_run(m.loop);
 		status = 0;
 	} else {

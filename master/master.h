@@ -5,6 +5,7 @@
  *   dirs.c      directories and the lock                     services.c  what should run, restarts, the order of stopping
  *   binds.c     the sockets; holder.c: who else has them     reload.c    a new configuration, all or nothing
  *   control.c   status, stop, reload for `postern`           notify.c    systemd
+ *   renew.c     certificates that have changed
  */
 #ifndef MASTER_MASTER_H
 #define MASTER_MASTER_H
@@ -51,7 +52,7 @@ struct leader {
 struct service {
 	struct master *m;
 	const struct svc_entry *entry;
-	struct leader *cur, *next; /* `next`: of a reload that is not through */
+	struct leader *cur, *next; /* `next`: of a reload or renewal that is not through */
 	struct ev_timer restart;
 	bool waiting, settled; /* for `restart`; it has once reported, good or bad */
 	uint64_t restarts, delay_ms;
@@ -65,8 +66,14 @@ struct reload {
 	struct cfg *cfg;
 	int snapshot;
 	struct vec tcp;       /* of struct bind_tcp */
+	uint64_t look;        /* renew_look() at its beginning */
 	struct client *asker; /* NULL: a signal */
 	bool again;           /* another SIGHUP came meanwhile */
+};
+
+struct renew { /* the look of the certificate files: as the running leader found them, and as last seen */
+	struct ev_timer timer;
+	uint64_t seen, wanted;
 };
 
 struct master {
@@ -82,6 +89,7 @@ struct master {
 	size_t n_services;
 	struct leader *leaders; /* all that live */
 	struct reload reload;
+	struct renew renew;
 	struct client *clients;
 	size_t n_clients;
 	struct log_rate refusals; /* of clients */
@@ -112,6 +120,8 @@ void services_stop(struct master *m); /* begins; the loop ends with the last lea
 void services_on_ready(struct leader *l, bool ok);
 void services_on_end(struct leader *l, int status);
 void service_adopt(struct service *s, struct leader *l); /* becomes `cur`; the one before retires */
+/* A new leader with the same configuration, which takes over when it is ready. false: not now. */
+bool service_renew(struct service *s);
 void leader_retire(struct leader *l);
 void leaders_step(struct master *m);   /* orders the next ones to drain */
 void leader_overdue(struct leader *l); /* its timer */
@@ -123,6 +133,10 @@ void reload_check(struct master *m); /* a leader has become ready */
 void reload_abort(struct master *m, const char *why);
 /* The file as a usable configuration, or NULL with every fault in `text`, one a line: file:line: what. */
 struct cfg *config_load(const char *path, uint64_t generation, bool unprivileged, struct buf *text, struct err *e);
+
+/* --- renew.c --- */
+uint64_t renew_look(const struct cfg *cfg);        /* at the certificate files: another number when they have changed */
+void renew_start(struct master *m, uint64_t look); /* the look from before the running leader read them */
 
 /* --- control.c --- */
 bool control_open(struct master *m, struct err *e) MUST_CHECK;

@@ -101,6 +101,7 @@ static void commit(struct master *m)
 	cfg_free(m->cfg);
 	m->cfg = r->cfg;
 	r->active = false;
+	renew_start(m, r->look);
 	binds_log(&m->binds);
 	LOG_INFO("reloaded", KV_U64("generation", m->cfg->generation));
 	finish(m, true, "");
@@ -134,6 +135,7 @@ static bool prepare(struct master *m, struct err *e)
 		!same("admin_group", old->admin_group, new->admin_group, e) || !dirs_make(r->cfg, e) ||
 		!binds_open_tcp(r->cfg, &m->binds.tcp, 0, &r->tcp, e))
 		return false;
+	r->look = renew_look(r->cfg);
 	r->snapshot = cfg_snapshot(r->cfg, e);
 	return r->snapshot >= 0;
 }
@@ -143,6 +145,8 @@ static bool start_new(struct master *m, struct err *e)
 	struct reload *r = &m->reload;
 	for (size_t i = 0; i < m->n_services; i++) {
 		struct service *s = &m->services[i];
+		if (s->next) /* of a renewal: this one is newer still */
+			leader_retire(s->next);
 		s->next = leader_start(s, r->cfg, r->snapshot, &r->tcp, e);
 		if (!s->next)
 			return false;

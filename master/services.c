@@ -96,13 +96,37 @@ static void settle(struct service *s)
 	LOG_INFO("ready", KV_U64("generation", m->cfg->generation));
 }
 
+bool service_renew(struct service *s)
+{
+	struct master *m = s->m;
+	struct err e;
+	if (m->stopping || m->reload.active || s->next || !s->cur)
+		return false;
+	s->next = leader_start(s, m->cfg, m->snapshot, &m->binds.tcp, &e);
+	if (!s->next)
+		LOG_ERROR("renew-failed", KV_STR("service", s->entry->name), KV_ERR(&e));
+	return true;
+}
+
+static void renewed(struct service *s)
+{
+	struct leader *l = s->next;
+	s->next = NULL;
+	service_adopt(s, l);
+	LOG_INFO("renewed", KV_STR("service", s->entry->name), KV_U64("service_pid", (uint64_t)l->pid));
+	leaders_step(s->m);
+}
+
 void services_on_ready(struct leader *l, bool ok)
 {
 	struct service *s = l->service;
 	if (!ok)
 		return; /* its end follows */
 	if (l == s->next) {
-		reload_check(l->m);
+		if (l->m->reload.active)
+			reload_check(l->m);
+		else
+			renewed(s);
 		return;
 	}
 	if (l != s->cur)
@@ -150,6 +174,8 @@ void services_on_end(struct leader *l, int status)
 		char text[400];
 		snprintf(text, sizeof(text), "the new %s: %.300s", s->entry->name, why);
 		leader_free(l);
+		if (!m->reload.active)
+			LOG_ERROR("renew-failed", KV_STR("service", s->entry->name), KV_STR("reason", why));
 		reload_abort(m, text);
 		return;
 	}
@@ -240,8 +266,10 @@ void services_stop(struct master *m)
 	notify("STOPPING=1");
 	LOG_INFO("stopping", KV_U64("stop_timeout", m->cfg->master.stop_timeout));
 	binds_close_service(&m->binds, "smtpd");
-	for (size_t i = 0; i < m->n_services; i++)
+	for (size_t i = 0; i < m->n_services; i++) {
 		ev_timer_clear(m->loop, &m->services[i].restart);
+		m->services[i].next = NULL; /* of a renewal */
+	}
 	for (struct leader *l = m->leaders; l; l = l->next)
 		if (l->state == LEADER_DRAINING) /* for a reload: now in a hurry */
 			drain(l);

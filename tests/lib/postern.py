@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -107,6 +108,21 @@ class Smtp:
         self.send(dotted(message))
         return self.reply()
 
+    def secure(self, context=None, name=None, session=None):
+        """The handshake; the certificate is not verified unless the context says so."""
+        if context is None:
+            context = ssl.create_default_context()
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        self.sock = context.wrap_socket(self.sock, server_hostname=name, session=session)
+        return self.sock
+
+    def starttls(self, **kw):
+        reply = self.cmd("STARTTLS")
+        if reply.startswith("220"):
+            self.secure(**kw)
+        return reply
+
     def close(self):
         self.sock.close()
 
@@ -185,6 +201,10 @@ class Instance:
 
     def sendmail(self, *args, data="", **kw):
         return subprocess.run([self.env["SENDMAIL"], *args], input=data, capture_output=True, text=isinstance(data, str), timeout=60, **kw)
+
+    def port(self, name):
+        """Where a listener is: "SUBMISSION", "SMTPS"."""
+        return (self.env["SMTP_HOST"], int(self.env[f"{name}_PORT"]))
 
     # --- looking -----------------------------------------------------------------------------------------------------------
     def mails(self, maildir=None):
