@@ -142,6 +142,7 @@ enum phase message_end(struct session *s, struct buf *reply)
 {
 	struct refusal r = s->txn.problem;
 	char first[MADDR_TEXT_MAX + 1];
+	size_t said = reply->len;
 	if (r.code == 0 && take_message(s, &r)) {
 		smtp_replyf(reply, 250, "2.0.0", "Ok: queued as %s", s->txn.id.text);
 		s->accepted++;
@@ -149,6 +150,7 @@ enum phase message_end(struct session *s, struct buf *reply)
 	} else {
 		session_refuse(s, reply, "DATA", maddr_text(&s->txn.first, first), &r);
 	}
+	session_repeat(s, reply, said);
 	session_reset(s);
 	return s->phase == PH_QUIT ? PH_QUIT : PH_HELLO;
 }

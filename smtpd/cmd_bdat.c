@@ -43,12 +43,15 @@ static enum phase refuse(struct session *s, struct buf *reply)
 {
 	char first[MADDR_TEXT_MAX + 1] = "";
 	struct chunk *c = &s->chunk;
+	size_t said = reply->len;
 	if (s->txn.taken > 0)
 		maddr_text(&s->txn.first, first);
 	if (c->out_of_order)
 		session_complain(s, reply, c->refused.code, c->refused.dsn, "%s", c->refused.text);
 	else
 		session_refuse(s, reply, "BDAT", first, &c->refused);
+	if (c->last && !c->out_of_order)
+		session_repeat(s, reply, said);
 	session_reset(s);
 	return s->phase == PH_QUIT ? PH_QUIT : c->early ? PH_START : PH_HELLO;
 }

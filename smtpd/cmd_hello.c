@@ -1,4 +1,4 @@
-/* EHLO and HELO (RFC 5321 4.1.1.1). */
+/* EHLO and HELO (RFC 5321 4.1.1.1), LHLO (RFC 2033 4.1). */
 #include "extensions.h"
 #include "rules.h"
 
@@ -42,9 +42,9 @@ static bool may_enter(struct session *s, struct buf *reply)
 }
 
 /* RFC 5321 4.1.4: a second EHLO is as good as RSET. RFC 2034 4: no enhanced codes here. */
-enum phase cmd_ehlo(struct session *s, struct sv arg, struct buf *reply)
+static enum phase greet_extended(struct session *s, const char *verb, struct sv arg, struct buf *reply)
 {
-	if (!take_name(s, "EHLO", arg, reply) || !may_enter(s, reply))
+	if (!take_name(s, verb, arg, reply) || !may_enter(s, reply))
 		return s->phase;
 	s->esmtp = true;
 	struct buf text = BUF_INIT(EHLO_MAX);
@@ -54,6 +54,9 @@ enum phase cmd_ehlo(struct session *s, struct sv arg, struct buf *reply)
 	buf_free(&text);
 	return PH_HELLO;
 }
+
+enum phase cmd_ehlo(struct session *s, struct sv arg, struct buf *reply) { return greet_extended(s, "EHLO", arg, reply); }
+enum phase cmd_lhlo(struct session *s, struct sv arg, struct buf *reply) { return greet_extended(s, "LHLO", arg, reply); }
 
 enum phase cmd_helo(struct session *s, struct sv arg, struct buf *reply)
 {

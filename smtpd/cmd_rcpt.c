@@ -5,7 +5,7 @@
 /* RFC 5321 4.5.1: <postmaster> needs no domain. Local programs may leave it away; `resolve` adds the origin. */
 static bool check_form(const struct session *s, const struct maddr *to, const char *text, struct refusal *r)
 {
-	if (*to->domain || session_is_ours(s) || sv_ieqs(maddr_local(to), "postmaster"))
+	if (*to->domain || session_is_ours(s) || s->client.kind == CLIENT_LMTP || sv_ieqs(maddr_local(to), "postmaster"))
 		return true;
 	refusal_set(r, 550, "5.1.2", "<%s>: the recipient needs a domain: user@example.org", text);
 	return false;
@@ -28,12 +28,14 @@ static bool check_rate(const struct session *s, struct refusal *r)
 }
 
 /* No open relay: a foreign recipient is taken from those who may relay, for domains of a [relay] section, and when an alias of
- * ours, or a rule's `redirect`, leads there. Whether one did is not believed but seen: the domain has changed. */
+ * ours, or a rule's `redirect`, leads there. Whether one did is not believed but seen: the domain has changed.
+ * LMTP is for our own users alone. */
 static bool may_send_to(
 	const struct session *s, const struct maddr *asked, const struct rules_effect *rules, const struct resolve_rcpt *a)
 {
 	struct maddr final;
-	if (a->class == CLASS_LOCAL || a->relayed || session_may_relay(s) || rules->relay || rules->redirect)
+	bool relayed = (a->relayed || rules->relay) && !session_is_lmtp(s);
+	if (a->class == CLASS_LOCAL || relayed || session_may_relay(s) || rules->redirect)
 		return true;
 	return a->aliased && maddr_parse(sv_of(a->address), MADDR_UTF8_OK, &final, NULL) &&
 	       !sv_ieqs(sv_of(final.domain), asked->domain);
@@ -70,7 +72,8 @@ static bool ask(struct session *s, const struct maddr *to, const char *text, con
 	struct refusal *r)
 {
 	struct err e = { 0 };
-	if (!s->ops->resolve(s->env, rules->redirect ? rules->redirect : text, session_is_ours(s), finals, &e)) {
+	bool local = session_is_ours(s) || s->client.kind == CLIENT_LMTP;
+	if (!s->ops->resolve(s->env, rules->redirect ? rules->redirect : text, local, finals, &e)) {
 		if (e.kind == ERR_LIMIT) {
 			refusal_set(r, 452, "4.5.3", "<%s>: too many addresses for one message", text);
 			return false;

@@ -9,8 +9,8 @@ static void pool(const struct cfg *c, struct svc_pool *ret)
 }
 
 /* The + 1 above. When strangers hold all other workers, bounces must still get in, or a full queue could never drain (DESIGN D5),
- * and so must this machine's programs. */
-static bool reserved(const struct svc_listener *l) { return !l->tcp; }
+ * and so must this machine's programs. Not so another mail system, which can bring any number of connections. */
+static bool reserved(const struct svc_listener *l) { return !l->tcp && strcmp(l->name, "smtpd.lmtp") != 0; }
 
 static bool pre_drop(struct svc_ctx *ctx, struct err *e)
 {

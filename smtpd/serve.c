@@ -9,10 +9,10 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#define REPLY_MAX (64 * 1024)
-#define LEAVE_MS 1000           /* who says nothing for so long is idle, when we are to end */
-#define LINGER_MS 500           /* how long a client may still talk after its last reply */
-#define LINGER_MAX (256 * 1024) /* and how much */
+#define REPLY_MAX (32 * 1024 * 1024) /* LMTP: one reply for each of recipients_max */
+#define LEAVE_MS 1000                /* who says nothing for so long is idle, when we are to end */
+#define LINGER_MS 500                /* how long a client may still talk after its last reply */
+#define LINGER_MAX (256 * 1024)      /* and how much */
 
 #define DATA_STEP 4096 /* so much of a message is progress */
 #define SILENT_MS 400  /* who has said nothing yet counts as still for so much longer */
@@ -77,6 +77,8 @@ static void know_client(struct worker *w, const struct svc_client *client, struc
 	*c = (struct session_client){ .kind = CLIENT_NET, .addr = client->peer, .listener = client->on->cfg };
 	if (strcmp(client->on->name, "smtpd.bounce") == 0 && !client->on->tcp)
 		c->kind = CLIENT_BOUNCE;
+	else if (strcmp(client->on->name, "smtpd.lmtp") == 0 && !client->on->tcp)
+		c->kind = CLIENT_LMTP;
 	else if (!client->on->tcp)
 		know_local(w, client->fd, c);
 	else
@@ -152,7 +154,7 @@ static bool wait_on(struct talk *t, const struct err *e)
 static uint64_t deadline(const struct talk *t)
 {
 	const struct cfg *c = t->worker->cfg;
-	uint64_t at = t->session.phase != PH_DATA
+	uint64_t at = !(t->session.phase & PH_CONTENT)
 			      ? t->since_ms + c->smtpd.command_timeout * 1000
 			      : t->data_ms + c->smtpd.data_timeout * 1000 + t->data_bytes * 1000 / c->limits.data_rate_min;
 	return MIN(at, t->session_end_ms);
@@ -170,7 +172,7 @@ static uint64_t still_since(const struct talk *t)
 static void more_input(struct talk *t)
 {
 	const struct cfg_smtpd *c = &t->worker->cfg->smtpd;
-	bool in_data = t->session.phase & (PH_DATA | PH_CHUNK);
+	bool in_data = t->session.phase & PH_CONTENT;
 	struct err e;
 	t->conn.idle_ms = in_data ? c->data_timeout * 1000 : t->leaving ? LEAVE_MS : c->command_timeout * 1000;
 	t->conn.deadline_ms = deadline(t);
@@ -183,7 +185,7 @@ static void more_input(struct talk *t)
 
 static void note_progress(struct talk *t, bool was_data, size_t used)
 {
-	bool in_data = t->session.phase == PH_DATA;
+	bool in_data = t->session.phase & PH_CONTENT;
 	if (used == 0)
 		return;
 	if (in_data && !was_data) {

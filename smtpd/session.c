@@ -61,8 +61,13 @@ void session_reset(struct session *s)
 	*t = (struct txn){ .seen = t->seen, .rcpts = rcpts, .rules = rules, .added = added, .header = header, .body = body };
 }
 
-bool session_is_ours(const struct session *s) { return s->client.kind != CLIENT_NET; }
-bool session_may_relay(const struct session *s) { return session_is_ours(s) || s->client.trusted; }
+bool session_is_lmtp(const struct session *s)
+{
+	return s->client.kind == CLIENT_LMTP || (s->client.listener && s->client.listener->protocol == CFG_PROTO_LMTP);
+}
+
+bool session_is_ours(const struct session *s) { return s->client.kind == CLIENT_SUBMIT || s->client.kind == CLIENT_BOUNCE; }
+bool session_may_relay(const struct session *s) { return session_is_ours(s) || (s->client.trusted && !session_is_lmtp(s)); }
 
 /* --- replies --- */
 void session_greet(struct session *s, struct buf *reply)
@@ -77,7 +82,8 @@ void session_greet(struct session *s, struct buf *reply)
 		s->closed = true;
 		return;
 	}
-	smtp_replyf(reply, 220, "", "%s ESMTP Postern%s%s", s->cfg->global.hostname, *banner ? " " : "", banner);
+	smtp_replyf(reply, 220, "", "%s %s Postern%s%s", s->cfg->global.hostname, session_is_lmtp(s) ? "LMTP" : "ESMTP",
+		*banner ? " " : "", banner);
 	audit_event(s, "(greeting)", sv_skip(buf_sv(reply), said));
 }
 
@@ -93,7 +99,7 @@ void session_close(struct session *s, const char *dsn, const char *why, struct b
 static void count_error(struct session *s, struct buf *reply)
 {
 	s->errors++;
-	if (session_may_relay(s))
+	if (session_may_relay(s) || session_is_lmtp(s))
 		return;
 	if (s->errors > s->cfg->smtpd.errors_soft)
 		s->delay_ms = s->cfg->smtpd.error_delay * 1000;
@@ -148,6 +154,18 @@ enum phase session_refuse(struct session *s, struct buf *reply, const char *stag
 	return s->phase;
 }
 
+void session_repeat(const struct session *s, struct buf *reply, size_t from)
+{
+	size_t n = reply->len - from;
+	for (unsigned i = 1; session_is_lmtp(s) && i < s->txn.taken; i++) {
+		char *to = buf_room(reply, n);
+		if (!to)
+			return;
+		memcpy(to, reply->data + from, n);
+		buf_grew(reply, n);
+	}
+}
+
 /* --- command lines --- */
 static bool is_web_verb(struct sv verb)
 {
@@ -166,10 +184,11 @@ static void run_unknown(struct session *s, struct sv verb, struct buf *reply)
 		session_complain(s, reply, 500, "5.5.2", "Unknown command; HELP lists those that there are");
 }
 
-static const struct command *find_command(struct sv verb)
+/* RFC 2033 4.1: HELO and EHLO are unknown in LMTP, as LHLO is in SMTP. */
+static const struct command *find_command(const struct session *s, struct sv verb)
 {
 	for (const struct command *c = session_commands; c->verb; c++)
-		if (sv_ieqs(verb, c->verb))
+		if (sv_ieqs(verb, c->verb) && (c->in == IN_BOTH || (c->in == IN_LMTP) == session_is_lmtp(s)))
 			return c;
 	return NULL;
 }
@@ -179,12 +198,12 @@ static void run_line(struct session *s, struct sv line, struct buf *reply)
 	struct sv verb, arg;
 	smtp_split(line, &verb, &arg);
 	s->commands++;
-	const struct command *c = find_command(verb);
+	const struct command *c = find_command(s, verb);
 	if (!c)
 		run_unknown(s, verb, reply);
 	else if (!(c->allowed & s->phase))
 		session_complain(s, reply, 503, "5.5.1", "%s",
-			s->phase == PH_START  ? "Say EHLO first"
+			s->phase == PH_START  ? session_is_lmtp(s) ? "Say LHLO first" : "Say EHLO first"
 			: s->phase == PH_BDAT ? "Finish the message with BDAT, or say RSET"
 					      : c->wrong);
 	else if (c->no_arg && arg.n > 0) /* RFC 5321 4.1.1: RSET, DATA, QUIT */

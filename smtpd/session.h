@@ -36,6 +36,7 @@ enum phase {
 enum client_kind {
 	CLIENT_NET,    /* a TCP listener */
 	CLIENT_SUBMIT, /* a program of this machine: its uid is known */
+	CLIENT_LMTP,   /* another mail system on this machine hands us mail for our users (RFC 2033) */
 	CLIENT_BOUNCE, /* our own bounce daemon: reserved room in the queue, no limits, no content check */
 };
 struct session_client {
@@ -151,6 +152,7 @@ struct command {
 	unsigned allowed;  /* enum phase */
 	const char *wrong; /* said in any other phase but PH_START */
 	const char *help;
+	enum { IN_BOTH, IN_SMTP, IN_LMTP } in; /* known in this protocol alone */
 	bool no_arg;
 	enum phase (*run)(
 		struct session *s, struct sv arg, struct buf *reply); /* returns the next phase; on failure the present one */
@@ -159,6 +161,7 @@ struct command {
 extern const struct command session_commands[]; /* ends with verb NULL */
 
 enum phase cmd_ehlo(struct session *s, struct sv arg, struct buf *reply);
+enum phase cmd_lhlo(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_helo(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_starttls(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_mail(struct session *s, struct sv arg, struct buf *reply);
@@ -182,7 +185,10 @@ enum phase session_complain(struct session *s, struct buf *reply, int code, cons
 /* A sender, recipient or message is not taken. soft_bounce applies; logged as `rejected`. Returns the present phase. */
 enum phase session_refuse(struct session *s, struct buf *reply, const char *stage, const char *to, const struct refusal *r);
 void refusal_set(struct refusal *r, int code, const char *dsn, const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* In LMTP, what was said since reply->len was `from` is said once for each recipient that was taken (RFC 2033 4.2, 4.3). */
+void session_repeat(const struct session *s, struct buf *reply, size_t from);
 void session_reset(struct session *s);         /* no message is in progress any more */
+bool session_is_lmtp(const struct session *s); /* for local recipients alone, and one reply for each behind the message */
 bool session_is_ours(const struct session *s); /* a program of this machine */
 bool session_may_relay(const struct session *s);
 /* Parses `TO:<path>`: the keyword, the colon, the path; *arg is left at the parameters. On failure the reply was given. */

@@ -6,14 +6,21 @@
 static void put_client(const struct session *s, struct buf *out)
 {
 	const char *tag = s->client.addr.family == AF_INET6 ? "IPv6:" : ""; /* RFC 5321 4.1.3 */
+	if (s->client.kind == CLIENT_LMTP) {
+		buf_putf(out, "from %s (local)\n\t", *s->helo ? s->helo : "unknown");
+		return;
+	}
 	buf_putf(out, "from %s ([%s%s])\n\t", *s->helo ? s->helo : "unknown", tag, s->client_text);
 }
 
 const char *trace_protocol(const struct session *s, char dst[TRACE_PROTOCOL_MAX])
 {
-	const char *base = s->txn.options.smtputf8 ? "UTF8SMTP" : "ESMTP";
+	bool utf8 = s->txn.options.smtputf8;
+	const char *base = utf8 ? "UTF8SMTP" : "ESMTP";
 	if (session_is_ours(s))
 		base = "local";
+	else if (session_is_lmtp(s))
+		base = utf8 ? "UTF8LMTP" : "LMTP";
 	else if (!s->esmtp)
 		base = "SMTP";
 	bool plain = session_is_ours(s) || !s->esmtp; /* nothing is registered for these */
@@ -31,7 +38,7 @@ void trace_received(const struct session *s, struct buf *out)
 {
 	const char *host = s->cfg->global.hostname;
 	char proto[TRACE_PROTOCOL_MAX];
-	if (s->client.kind == CLIENT_NET) {
+	if (s->client.kind == CLIENT_NET || s->client.kind == CLIENT_LMTP) {
 		put_client(s, out);
 		buf_putf(out, "by %s (Postern) with %s", host, trace_protocol(s, proto));
 		put_tls(s, out);

@@ -29,6 +29,7 @@ const struct svc_endpoint svc_endpoints[] = {
 	{ "authd.smtpd", SOCK_SEQPACKET, 0660, "postern-smtpd" },
 	{ "authd.control", SOCK_SEQPACKET, 0660, "postern-adm" },
 	{ "smtpd.submit", SOCK_STREAM, 0666, NULL },
+	{ "smtpd.lmtp", SOCK_STREAM, 0660, "postern-adm" },
 	{ "smtpd.bounce", SOCK_STREAM, 0660, "postern-bounce" },
 	{ "master.control", SOCK_SEQPACKET, 0660, "postern-adm" },
 	{ NULL },

@@ -126,6 +126,11 @@ class Smtp:
     def close(self):
         self.sock.close()
 
+    @staticmethod
+    def free_port():
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            return s.getsockname()[1]
+
 
 def dotted(message):
     raw = message if isinstance(message, bytes) else message.encode()
@@ -174,6 +179,12 @@ class Instance:
     def restart(self, *sets):
         self._run("restart", *[w for s in sets for w in ("--set", s)])
         self.read_env()
+
+    def section(self, text):
+        """Adds sections to the configuration."""
+        with open(f"{self.dir}/settings", "a", encoding="utf-8") as f:
+            f.write(text)
+        self.restart()
 
     def purge(self):
         self._run("purge", check=False)
