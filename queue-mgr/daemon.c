@@ -110,7 +110,7 @@ bool daemon_pre_drop(struct svc_ctx *ctx, struct err *e)
 		return err_sys(e, ERR_PERM, "open the queue directory %s", path);
 	if (!probe(&d, e))
 		return false;
-	daemon->strict = d.strict;
+	daemon->strict = cfg->queue.queue_sync == CFG_SYNC_AUTO ? d.strict : cfg->queue.queue_sync == CFG_SYNC_STRICT;
 	daemon->no_journal = d.no_journal;
 	svc_allow_dir(ctx, d.root, SB_DIR_READ | SB_DIR_WRITE); /* stays open until the sandbox is closed */
 	return true;

@@ -131,6 +131,7 @@ struct cfg_resolve {
 struct cfg_queue {
 	uint64_t retry_min, retry_max, queue_lifetime, bounce_lifetime, delay_warning;
 	uint64_t queue_active_max, local_slots, queue_free_min, queue_free_inodes_min, queue_io_helpers;
+	int queue_sync;       /* enum cfg_queue_sync */
 	int bounce_strangers; /* enum cfg_bounce_strangers */
 	uint64_t bounce_strangers_rate;
 	bool double_bounce_postmaster;
@@ -181,6 +182,7 @@ struct cfg_relay {
 enum cfg_log_format { CFG_LOG_TEXT, CFG_LOG_JSON };
 enum cfg_bare_newline { CFG_BARE_REJECT, CFG_BARE_ACCEPT };
 enum cfg_sender_ownership { CFG_OWNERSHIP_OFF, CFG_OWNERSHIP_ENVELOPE, CFG_OWNERSHIP_HEADER };
+enum cfg_queue_sync { CFG_SYNC_AUTO, CFG_SYNC_NAME_FIRST, CFG_SYNC_STRICT };
 enum cfg_bounce_strangers { CFG_BOUNCE_SEND, CFG_BOUNCE_HOLD };
 enum cfg_language { CFG_LANGUAGE_AUTO, CFG_LANGUAGE_EN, CFG_LANGUAGE_DE, CFG_LANGUAGE_FR };
 enum cfg_delivery { CFG_DELIVERY_AUTO, CFG_DELIVERY_RENAME, CFG_DELIVERY_COPY };

@@ -37,6 +37,7 @@ const struct cfg_param cfg_resolve_params[] = {
 	CFG_END
 };
 
+static const char *const queue_syncs[] = { "auto", "name-first", "strict", NULL };
 static const char *const bounce_strangers[] = { "send", "hold", NULL };
 const struct cfg_param cfg_queue_params[] = {
 	CFG_SECS(struct cfg_queue, retry_min, "5m", 1, 86400, "Pause before the second attempt; it doubles from then on."),
@@ -49,6 +50,7 @@ const struct cfg_param cfg_queue_params[] = {
 	CFG_SIZE(struct cfg_queue, queue_free_min, "128M", 0, (int64_t)1 << 40, "With less space free on the queue's file system new mail gets 452."),
 	CFG_UINT(struct cfg_queue, queue_free_inodes_min, "2000", 0, 1000000000, "The same for inodes."),
 	CFG_UINT(struct cfg_queue, queue_io_helpers, "2", 1, 32, "Processes that do the slow work on queue files."),
+	CFG_ENUM(struct cfg_queue, queue_sync, "auto", queue_syncs, "How a queue file gets a name that a power failure leaves: `name-first` (created, written, one fsync) is what ext4, xfs and btrfs keep; `strict` syncs the directory too. `auto` knows the file system; force name-first for tests alone."),
 	CFG_ENUM(struct cfg_queue, bounce_strangers, "send", bounce_strangers, "A message of an unauthenticated stranger that cannot be delivered: return it, or hold it and tell the postmaster."),
 	CFG_UINT(struct cfg_queue, bounce_strangers_rate, "100", 0, 1000000, "Most reports to strangers in an hour: a flood of forged mail becomes no flood of reports to people who wrote nothing. Beyond it their undeliverable messages are held, and the postmaster is told of the first. 0: no limit."),
 	CFG_BOOL(struct cfg_queue, double_bounce_postmaster, "no", "Tell the postmaster about bounces that cannot be delivered."),
