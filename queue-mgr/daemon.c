@@ -81,11 +81,13 @@ static void raise_files(const struct cfg *cfg)
 		LOG_WARN("few-files", KV_U64("limit", r.rlim_cur), KV_U64("wanted", want));
 }
 
-static bool probe(struct spool_dir *d, struct err *e)
+static bool probe(const struct cfg_queue *c, struct spool_dir *d, struct err *e)
 {
 	char note[300];
 	if (!spool_dir_probe(d, note, sizeof(note), e))
 		return false;
+	if (c->queue_sync != CFG_SYNC_AUTO)
+		d->strict = c->queue_sync == CFG_SYNC_STRICT;
 	if (note[0] != '\0')
 		LOG_WARN("file-system", KV_STR("queue_sync", d->strict ? "strict" : "name-first"), KV_STR("note", note));
 	else
@@ -108,9 +110,9 @@ bool daemon_pre_drop(struct svc_ctx *ctx, struct err *e)
 	d.root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d.root < 0)
 		return err_sys(e, ERR_PERM, "open the queue directory %s", path);
-	if (!probe(&d, e))
+	if (!probe(&cfg->queue, &d, e))
 		return false;
-	daemon->strict = cfg->queue.queue_sync == CFG_SYNC_AUTO ? d.strict : cfg->queue.queue_sync == CFG_SYNC_STRICT;
+	daemon->strict = d.strict;
 	daemon->no_journal = d.no_journal;
 	svc_allow_dir(ctx, d.root, SB_DIR_READ | SB_DIR_WRITE); /* stays open until the sandbox is closed */
 	return true;

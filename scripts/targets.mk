@@ -1,5 +1,5 @@
-# What people call: make deps run | deps check | install | uninstall | e2e | lint | bench | format
-.PHONY: deps run check e2e fuzz lint tests install uninstall bench format
+# What people call: make deps run | deps check | install | uninstall | crashcheck | e2e | lint | bench | format
+.PHONY: deps run check crashcheck e2e fuzz lint tests install uninstall bench format
 
 deps:
 	@scripts/deps
@@ -19,6 +19,9 @@ tests: all
 	+@$(SELF) $(O)/tests/unit-tests $(O)/tests/intruder fuzz-targets
 e2e: all
 	@POSTERN_BUILD=$(abspath $(O)) tests/e2e/run $(T)
+# Every step of every daemon, and every state that a power failure may leave: about an hour.
+crashcheck: all
+	@POSTERN_BUILD=$(abspath $(O)) POSTERN_CRASH=full POSTERN_SCENARIO_TIMEOUT=14400 tests/e2e/run powerfail crash
 fuzz: tests
 	@POSTERN_BUILD=$(abspath $(O)) tests/fuzz/replay
 lint: all
