@@ -2,6 +2,7 @@
 #include "unit/queue-mgr/bench.h"
 
 #include "queue-mgr/act.h"
+#include "queue-mgr/bouncing.h"
 #include "queue-mgr/finish.h"
 #include "queue-mgr/look.h"
 #include "queue-mgr/work.h"
@@ -50,6 +51,16 @@ static void answer(struct bench *b, struct rcpt *r, enum deliver_status status, 
 	snprintf(res.dsn, sizeof(res.dsn), "%s", status == DELIVERED ? "2.0.0" : status == DEFERRED ? "4.2.1" : "5.1.1");
 	snprintf(res.text, sizeof(res.text), "the agent's reason");
 	work_result(&b->q, r, &res);
+	bench_turn(b, idle);
+}
+
+/* The bounce service's answer; the test is that service, so the request that waits for it is forgotten. */
+static void take_report(struct bench *b, struct msg *m, enum reported how)
+{
+	bouncing_free(&b->q);
+	BUG_IF(!m->asked || !bouncing_init(&b->q, NULL));
+	m->asked = false;
+	finish_reported(&b->q, m, how, "the report's fate");
 	bench_turn(b, idle);
 }
 
@@ -176,8 +187,7 @@ static void a_failure_is_reported_and_ends_after_the_250_of_the_report(void)
 	struct msg *m = arrive(&b, &one);
 	answer(&b, send_next(&b), FAILED, false);
 	CU_ASSERT(m->asked && m->report == BOUNCE_FAILED);
-	m->asked = false;
-	finish_reported(&b.q, m, REPORTED, "");
+	take_report(&b, m, REPORTED);
 	CU_ASSERT_TRUE(nothing_left(&b));
 	bench_free(&b);
 }
@@ -192,13 +202,10 @@ static void whom_one_report_did_not_name_another_does(void)
 		answer(&b, send_next(&b), FAILED, false);
 	CU_ASSERT(m->asked && m->report_end == 2);
 	m->report_end = 1; /* as if there were no room for more */
-	m->asked = false;
-	finish_reported(&b.q, m, REPORTED, "");
+	take_report(&b, m, REPORTED);
 	CU_ASSERT(m->rcpt[0].status == SPOOL_FAILED && m->rcpt[1].status == SPOOL_TODO);
 	CU_ASSERT(m->asked && m->report == BOUNCE_FAILED && m->report_end == 2);
-	m->asked = false;
-	finish_reported(&b.q, m, REPORTED, "");
-	bench_turn(&b, idle);
+	take_report(&b, m, REPORTED);
 	CU_ASSERT_TRUE(nothing_left(&b));
 	CU_ASSERT_EQUAL(bench_logged(&b, " failed "), 2); /* each once */
 	bench_free(&b);
@@ -210,8 +217,7 @@ static void a_report_that_cannot_go_out_keeps_the_message(void)
 	bench_init(&b);
 	struct msg *m = arrive(&b, &one);
 	answer(&b, send_next(&b), FAILED, false);
-	m->asked = false;
-	finish_reported(&b.q, m, REPORT_LATER, "smtpd is away");
+	take_report(&b, m, REPORT_LATER);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(entry(&b));
 	CU_ASSERT(entry(&b)->state == ENTRY_DUE && only_name(b.dir.cur_fd[0])[0] != '\0');
 	bench_free(&b);
@@ -223,8 +229,7 @@ static void a_report_that_is_refused_holds_the_message(void)
 	bench_init(&b);
 	struct msg *m = arrive(&b, &one);
 	answer(&b, send_next(&b), FAILED, false);
-	m->asked = false;
-	finish_reported(&b.q, m, REPORT_REFUSED, "550 no");
+	take_report(&b, m, REPORT_REFUSED);
 	CU_ASSERT(only_name(b.dir.hold_fd)[0] != '\0' && entry(&b)->where == IN_HOLD);
 	bench_free(&b);
 }
@@ -266,8 +271,7 @@ static void a_strangers_message_may_be_held_instead(void)
 	struct msg *m = arrive(&b, &one);
 	answer(&b, send_next(&b), FAILED, false);
 	CU_ASSERT(m->asked && m->report == BOUNCE_DOUBLE); /* to the postmaster */
-	m->asked = false;
-	finish_reported(&b.q, m, REPORTED, "");
+	take_report(&b, m, REPORTED);
 	CU_ASSERT_NOT_EQUAL(only_name(b.dir.hold_fd)[0], '\0');
 	bench_free(&b);
 }
@@ -346,8 +350,7 @@ static void the_delay_is_told_once(void)
 	struct msg *m = arrive(&b, &one);
 	answer(&b, send_next(&b), DEFERRED, false);
 	CU_ASSERT(m->asked && m->report == BOUNCE_DELAYED);
-	m->asked = false;
-	finish_reported(&b.q, m, REPORTED, "");
+	take_report(&b, m, REPORTED);
 	CU_ASSERT_TRUE(spool_name_parse(sv_of(only_name(b.dir.cur_fd[0])), &n) && n.warned);
 	bench_free(&b);
 }
@@ -411,13 +414,6 @@ static void only_wanted_delays_are_told(void)
 			CU_ASSERT(entry(&b) != NULL && entry(&b)->state == ENTRY_DUE);
 		bench_free(&b);
 	}
-}
-
-static void take_report(struct bench *b, struct msg *m, enum reported how)
-{
-	m->asked = false;
-	finish_reported(&b->q, m, how, "the report's fate");
-	bench_turn(b, idle);
 }
 
 static void success_is_reported_to_who_asked_for_it(void)
