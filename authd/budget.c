@@ -76,8 +76,8 @@ static bool refuse(const struct window *w, uint64_t length, uint64_t now, const 
 	return false;
 }
 
-static bool check(const struct window *w, uint64_t length, uint64_t now, uint64_t messages, uint64_t recipients, uint64_t messages_max,
-	uint64_t recipients_max, char text[200])
+static bool check(const struct window *w, uint64_t length, uint64_t now, uint64_t messages, uint64_t recipients,
+	uint64_t messages_max, uint64_t recipients_max, char text[200])
 {
 	if (!fits(w->messages, messages, messages_max))
 		return refuse(w, length, now, "messages", messages_max, text);

@@ -10,8 +10,8 @@ struct budgets *budgets_new(const struct cfg_auth *cfg);
 void budgets_free(struct budgets *b);
 /* Grants and counts, or says what is used up. AUTH_FROZEN: it was refused so often that the caller shall freeze the account; from
  * then on the caller does not ask. An hour begins with the first message in it, and so does a day. */
-enum auth_budget budget_spend(struct budgets *b, const char *account, uint64_t messages, uint64_t recipients, uint64_t now_secs,
-	char text[200]);
+enum auth_budget budget_spend(
+	struct budgets *b, const char *account, uint64_t messages, uint64_t recipients, uint64_t now_secs, char text[200]);
 void budget_forget(struct budgets *b, const char *account); /* after an unfreeze */
 
 #endif

@@ -18,8 +18,10 @@ struct checker {
 	void *arg;
 };
 
-bool checker_init(struct checker *c, struct ev_loop *loop, int fd, size_t max, struct err *e) MUST_CHECK; /* calls are set by the caller */
+bool checker_init(
+	struct checker *c, struct ev_loop *loop, int fd, size_t max, struct err *e) MUST_CHECK; /* calls are set by the caller */
 void checker_free(struct checker *c);
-bool checker_ask(struct checker *c, const struct auth_ask *q) MUST_CHECK; /* false: the line is too long. Copies, and wipes its copy */
+bool checker_ask(
+	struct checker *c, const struct auth_ask *q) MUST_CHECK; /* false: the line is too long. Copies, and wipes its copy */
 
 #endif

@@ -131,8 +131,13 @@ static void list_users(struct chan *c, struct users *u, const struct user_req *q
 	struct err e = { 0 };
 	record_init(&r);
 	enum users_result found = users_next(u, q->name, &r, &e);
-	struct user_row row = { .has_password = *r.hash != '\0', .disabled = r.disabled, .frozen = r.frozen, .created = r.created,
-		.used = r.used, .app_passwords = r.apps.len, .certificates = r.certs.len };
+	struct user_row row = { .has_password = *r.hash != '\0',
+		.disabled = r.disabled,
+		.frozen = r.frozen,
+		.created = r.created,
+		.used = r.used,
+		.app_passwords = r.apps.len,
+		.certificates = r.certs.len };
 	snprintf(row.name, sizeof row.name, "%s", r.name);
 	if (found == USERS_FOUND)
 		chan_send(c, &user_row_desc, &row);

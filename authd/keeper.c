@@ -141,7 +141,8 @@ static void run(const struct keeper_options *o)
 	for (;;) {
 		for (size_t i = 0; i < CHILDREN_MAX; i++)
 			p[i] = (struct pollfd){ .fd = k.child[i].pid ? k.child[i].pidfd : -1, .events = POLLIN };
-		p[CHILDREN_MAX] = (struct pollfd){ .fd = k.running < MIN(o->at_once, CHILDREN_MAX) ? KEEPER_FD : -1, .events = POLLIN };
+		p[CHILDREN_MAX] =
+			(struct pollfd){ .fd = k.running < MIN(o->at_once, CHILDREN_MAX) ? KEEPER_FD : -1, .events = POLLIN };
 		if (poll(p, COUNT(p), wait_ms(&k)) < 0 && errno != EINTR)
 			_exit(71);
 		look_after(&k, p);

@@ -13,8 +13,8 @@ struct keeper_options {
 	keeper_judge *judge;
 	const void *arg;
 	size_t at_once;
-	uint64_t timeout_ms;                       /* of one question */
-	bool (*confine)(struct err *e);            /* in the keeper, before the first question; NULL: none */
+	uint64_t timeout_ms;            /* of one question */
+	bool (*confine)(struct err *e); /* in the keeper, before the first question; NULL: none */
 };
 /* Forks it; *ret_fd takes auth_ask and gives an auth_verdict for each, in any order. It ends when the descriptor is closed. */
 bool keeper_start(const struct keeper_options *o, int *ret_fd, struct err *e) MUST_CHECK;

@@ -74,8 +74,10 @@ void judge_by_pam(const struct auth_ask *q, const void *arg, struct auth_verdict
 bool pam_confine(struct err *e)
 {
 	struct sandbox *s = sandbox_new(SB_STDIO | SB_SOCKETS | SB_INET | SB_FILES | SB_FORK | SB_EXEC | SB_IDS | SB_NSS, e);
-	bool ok = s && priv_limit_caps(CAP(CAP_CHOWN) | CAP(CAP_DAC_OVERRIDE) | CAP(CAP_FOWNER) | CAP(CAP_SETUID) | CAP(CAP_SETGID), e) &&
-		  sandbox_prepare(s, e) && sandbox_enter(s, e);
+	bool ok =
+		s &&
+		priv_limit_caps(CAP(CAP_CHOWN) | CAP(CAP_DAC_OVERRIDE) | CAP(CAP_FOWNER) | CAP(CAP_SETUID) | CAP(CAP_SETGID), e) &&
+		sandbox_prepare(s, e) && sandbox_enter(s, e);
 	sandbox_free(s);
 	return ok;
 }

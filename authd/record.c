@@ -41,7 +41,8 @@ void record_put(const struct record *r, struct buf *out)
 	put_number(out, "frozen", r->frozen);
 	for (size_t i = 0; i < r->apps.len; i++) {
 		const struct record_app *a = VEC_AT(&r->apps, struct record_app, i);
-		buf_putf(out, "app %s %llu %llu %s\n", a->hash, (unsigned long long)a->created, (unsigned long long)a->used, a->label);
+		buf_putf(out, "app %s %llu %llu %s\n", a->hash, (unsigned long long)a->created, (unsigned long long)a->used,
+			a->label);
 	}
 	for (size_t i = 0; i < r->certs.len; i++)
 		buf_putf(out, "cert %s\n", VEC_AT(&r->certs, struct record_cert, i)->fingerprint);

@@ -33,9 +33,9 @@ struct record {
 
 void record_init(struct record *r);
 void record_free(struct record *r);
-void record_put(const struct record *r, struct buf *out); /* all but the name */
+void record_put(const struct record *r, struct buf *out);                        /* all but the name */
 bool record_parse(struct sv text, struct record *ret, struct err *e) MUST_CHECK; /* ERR_PERM: damaged. `ret` is initialised */
-struct record_app *record_app(const struct record *r, const char *label);         /* NULL: none */
+struct record_app *record_app(const struct record *r, const char *label);        /* NULL: none */
 struct record_cert *record_cert(const struct record *r, const char *fingerprint);
 /* The app password that this is, or NULL; the time does not depend on which. */
 struct record_app *record_app_matching(const struct record *r, struct sv password);

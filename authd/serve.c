@@ -116,8 +116,11 @@ static void on_client(struct ev_io *io, unsigned events, void *arg)
 	svc_listeners(s->ctx, &first);
 	bool smtpd = strcmp(first[io - s->listener].name, "authd.smtpd") == 0;
 	struct chan *c = mem_new(sizeof *c);
-	*c = (struct chan){ .server = s, .io = { .fd = fd, .on = on_channel, .arg = c }, .id = ++s->last_id,
-		.peer = smtpd ? PEER_SMTPD : PEER_CONTROL, .phase = PH_IDLE };
+	*c = (struct chan){ .server = s,
+		.io = { .fd = fd, .on = on_channel, .arg = c },
+		.id = ++s->last_id,
+		.peer = smtpd ? PEER_SMTPD : PEER_CONTROL,
+		.phase = PH_IDLE };
 	if (hmap_put(s->chans, id_key(&c->id), c) && ev_add(s->loop, &c->io, EV_READ, &e))
 		return;
 	LOG_WARN("accept-failed", KV_ERR(&e));
@@ -182,7 +185,8 @@ static bool start_pam(struct svc_ctx *ctx, struct server *s, struct err *e)
 	const struct cfg *cfg = svc_cfg(ctx);
 	s->pam_rules = mem_new(sizeof *s->pam_rules);
 	*s->pam_rules = (struct pam_rules){ cfg->auth.pam_service, cfg->global.min_uid };
-	const struct keeper_options o = { judge_by_pam, s->pam_rules, cfg->auth.auth_helpers, cfg->auth.pam_timeout * 1000, pam_confine };
+	const struct keeper_options o = { judge_by_pam, s->pam_rules, cfg->auth.auth_helpers, cfg->auth.pam_timeout * 1000,
+		pam_confine };
 	return keeper_start(&o, &s->pam_fd, e);
 }
 

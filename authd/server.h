@@ -40,8 +40,8 @@ struct login { /* one AUTH dialogue */
 	struct sasl sasl;
 	struct throttle_client client;
 	unsigned char exporter[SCRAM_KEY];
-	bool known;      /* SCRAM: the verifier is a true one */
-	bool by_pam;     /* the account is PAM's user, in `sasl.user` or `account` */
+	bool known;  /* SCRAM: the verifier is a true one */
+	bool by_pam; /* the account is PAM's user, in `sasl.user` or `account` */
 	char account[AUTH_ACCOUNT_MAX + 1];
 	uint64_t since_ms; /* when the response that decided came */
 };
@@ -52,8 +52,8 @@ struct chan {
 	uint64_t id;
 	unsigned peer, phase;
 	struct ipc_seen seen;
-	struct login *login;         /* NULL: none */
-	struct ev_timer later;       /* a failure is said then */
+	struct login *login;   /* NULL: none */
+	struct ev_timer later; /* a failure is said then */
 };
 
 /* serve.c */

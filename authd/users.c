@@ -64,8 +64,8 @@ static bool db_error(struct users *u, int rc, const char *what, struct err *e)
 	bool temp = rc == ENOSPC || rc == ENOMEM || rc == EACCES || rc == EDQUOT || rc == EMFILE || rc == EIO;
 	if (temp)
 		return err_set(e, ERR_TEMP, "%s " FILE_NAME ": %s", what, db_strerror(rc));
-	return err_set(e, ERR_PERM, "%s " FILE_NAME ": %s: the data base is damaged; restore state_directory/auth from a backup", what,
-		u->why[0] ? u->why : db_strerror(rc));
+	return err_set(e, ERR_PERM, "%s " FILE_NAME ": %s: the data base is damaged; restore state_directory/auth from a backup",
+		what, u->why[0] ? u->why : db_strerror(rc));
 }
 
 /* --- opening -------------------------------------------------------------------------------------------------------------- */
@@ -100,7 +100,8 @@ static bool open_env(struct users *u, const char *path, struct err *e)
 	if (rc == 0)
 		rc = u->env->log_set_config(u->env, DB_LOG_AUTO_REMOVE, 1);
 	if (rc == 0)
-		rc = u->env->open(u->env, path, DB_CREATE | DB_RECOVER | DB_PRIVATE | DB_INIT_MPOOL | DB_INIT_LOG | DB_INIT_TXN, 0600);
+		rc = u->env->open(
+			u->env, path, DB_CREATE | DB_RECOVER | DB_PRIVATE | DB_INIT_MPOOL | DB_INIT_LOG | DB_INIT_TXN, 0600);
 	return rc == 0 || db_error(u, rc, "open", e);
 }
 

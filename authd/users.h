@@ -19,7 +19,8 @@ enum users_result { USERS_FOUND, USERS_NONE, USERS_FAILED };
 enum users_result users_get(struct users *u, const char *name, struct record *ret, struct err *e);
 enum users_result users_next(struct users *u, const char *after, struct record *ret, struct err *e); /* in the order of names */
 enum users_result users_by_cert(struct users *u, const char *fingerprint, struct record *ret, struct err *e);
-/* Durable on return, but for `lazily`, which a crash may undo (when it was used last). ERR_PERM: a certificate is another user's. */
+/* Durable on return, but for `lazily`, which a crash may undo (when it was used last). ERR_PERM: a certificate is another user's.
+ */
 bool users_put(struct users *u, const struct record *r, bool lazily, struct err *e) MUST_CHECK;
 bool users_delete(struct users *u, const char *name, struct err *e) MUST_CHECK;
 /* Made at the first start; what unknown users look like is derived from it. */

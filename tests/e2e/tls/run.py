@@ -102,6 +102,28 @@ def first_start(i):
     claim("a second start keeps the certificate", os.stat(own).st_ino == inode and "STARTTLS" in i.smtp().hello())
 
 
+def told(i):
+    out = i.postern("check")
+    claim("`postern check` warns of a self-signed certificate", out.returncode == 0 and "warning: tls_certificates is empty" in out.stdout, out.stdout)
+
+
+def checked(i):
+    """What `postern check` says about one pair, in a configuration that nobody runs."""
+    conf = f"{i.dir}/check.conf"
+    soon = f"{i.dir}/soon"
+    make_cert(soon, "mail.example", days="5")
+    cases = (("live.crt:live.key", 0, "self-signed"), ("b.crt:b.key", 0, "no certificate names this host, mail.example"),
+             ("old.crt:old.key", 78, "error: the certificate has expired"), ("a.crt:b.key", 78, "does not belong to the certificate"),
+             ("soon.crt:soon.key", 0, "the certificate expires in"), ("gone.crt:a.key", 78, "No such file"), ("a.crt", 78, "can be read by others"))
+    text = "".join(line for line in open(i.env["POSTERN_CONF"]) if not line.startswith("tls_certificates"))
+    os.chmod(f"{i.dir}/a.crt", 0o644)
+    for pair, code, want in cases:
+        with open(conf, "w") as f:
+            f.write("tls_certificates = " + ":".join(f"{i.dir}/{p}" for p in pair.split(":")) + "\n" + text)
+        out = i.postern("-c", conf, "check")
+        claim(f"check {pair}: {want}", out.returncode == code and want in out.stdout, f"{out.returncode} {out.stdout} {out.stderr}")
+
+
 def clients(i):
     host, port = i.where
     r = call("openssl", "s_client", "-starttls", "smtp", "-connect", f"{host}:{port}", "-quiet", input="EHLO a.example\r\nQUIT\r\n")
@@ -323,4 +345,4 @@ def demands(i):
     s.close()
 
 
-run(first_start, clients, submission, injection, slow, tickets, names, replaced, bad_pairs, bad_start, demands)
+run(first_start, told, clients, submission, injection, slow, tickets, names, replaced, bad_pairs, bad_start, checked, demands)
