@@ -35,7 +35,8 @@ static void serve(struct svc_ctx *ctx, struct svc_client *c)
 	if (what == 'm')
 		tell(c->fd, svc_marked(ctx, &strange));
 	if (what == 'h' || what == 'm') {
-		poll(p, 2, -1);
+		while (poll(p, 2, -1) < 0)
+			continue; /* the signal of the leader's death */
 		tell(c->fd, svc_ending(ctx));
 		return;
 	}
