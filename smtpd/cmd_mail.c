@@ -1,4 +1,5 @@
 /* MAIL (RFC 5321 4.1.1.2). Its parameters are in mail_params.c. */
+#include "auth.h"
 #include "params.h"
 #include "rules.h"
 
@@ -44,7 +45,8 @@ enum phase cmd_mail(struct session *s, struct sv arg, struct buf *reply)
 		return s->phase;
 	if (!session_path(s, "FROM", &arg, &from, flags, reply) || !mail_params(s, arg, &p, reply))
 		return s->phase;
-	if (!check_sender(s, &from, &r) || !check_size(s, p.size, &r) || !rules_pass(s, RULES_MAIL, &from, &r)) {
+	if (!check_sender(s, &from, &r) || !owner_of_sender(s, &from, &r) || !check_size(s, p.size, &r) ||
+		!rules_pass(s, RULES_MAIL, &from, &r)) {
 		s->txn.sender = from; /* for the log */
 		session_refuse(s, reply, "MAIL", "", &r);
 		session_reset(s);
@@ -56,6 +58,7 @@ enum phase cmd_mail(struct session *s, struct sv arg, struct buf *reply)
 	}
 	s->txn.sender = from;
 	s->txn.options = p.options;
+	BUG_IF(!sv_copy(sv_of(s->account), s->txn.options.auth, sizeof s->txn.options.auth));
 	s->ops->lend(s->env, s->client.kind == CLIENT_BOUNCE);
 	if (p.priority_lowered) /* RFC 6710 5 */
 		smtp_reply(reply, 250, "2.3.6", "Ok, with priority 0: a higher one is for senders that are known here");

@@ -140,6 +140,8 @@ const struct command session_commands[] = {
 	{ "LHLO", PH_ANY, "", "LHLO your.host.name: greets, and shows what this server can do", IN_LMTP, false, cmd_lhlo },
 	{ "STARTTLS", PH_START | PH_HELLO, "A message is in progress: finish it, or say RSET",
 		"STARTTLS: what follows is encrypted", IN_BOTH, true, cmd_starttls },
+	{ "AUTH", PH_HELLO, "A message is in progress: finish it, or say RSET", "AUTH mechanism [response]: says who you are", IN_SMTP,
+		false, cmd_auth },
 	{ "MAIL", PH_HELLO, "A message is in progress: finish it, or say RSET",
 		"MAIL FROM:<address> [parameters]: begins a message", IN_BOTH, false, cmd_mail, mail_params_help },
 	{ "RCPT", PH_MESSAGE, "Say MAIL first", "RCPT TO:<address> [parameters]: one for each recipient", IN_BOTH, false, cmd_rcpt,

@@ -1,4 +1,5 @@
 /* RCPT (RFC 5321 4.1.1.3). What we can know about a recipient is said here, not in a bounce (DESIGN D8). */
+#include "auth.h"
 #include "finals.h"
 #include "rules.h"
 
@@ -108,7 +109,7 @@ enum phase cmd_rcpt(struct session *s, struct sv arg, struct buf *reply)
 	struct rules_effect rules = { 0 };
 	bool ok = check_form(s, &to, text, &r) && check_count(s, &r) && check_rate(s, &r) && rules_recipient(s, &to, &rules, &r) &&
 		  ask(s, &to, text, &rules, &finals, &r) && rules_note(s, text, &rules, &r) &&
-		  finals_add(s, &to, text, &finals, &p, &r);
+		  budget_allows(s, &r) && finals_add(s, &to, text, &finals, &p, &r);
 	rules_effect_free(&rules);
 	vec_free(&finals);
 	if (!ok)

@@ -1,5 +1,5 @@
 /* STARTTLS (RFC 3207), and what a listener demands of a sender. */
-#include "session.h"
+#include "auth.h"
 
 static bool is_offered(const struct session *s)
 {
@@ -33,6 +33,7 @@ void session_tls_started(struct session *s, const struct tls_facts *tls)
 	s->tls_active = true;
 	s->tls = *tls;
 	s->helo[0] = '\0';
+	auth_abort(s);
 	s->account[0] = '\0';
 	s->esmtp = false;
 	s->phase = PH_START;

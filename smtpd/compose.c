@@ -10,13 +10,15 @@
 
 enum spool_trust compose_trust(const struct session *s)
 {
-	return session_is_ours(s) ? SPOOL_LOCAL : s->client.trusted || s->txn.relayed ? SPOOL_AUTHENTICATED : SPOOL_STRANGER;
+	if (session_is_ours(s))
+		return SPOOL_LOCAL;
+	return s->client.trusted || *s->account || s->txn.relayed ? SPOOL_AUTHENTICATED : SPOOL_STRANGER;
 }
 
 void compose_complete(struct session *s)
 {
 	struct body *b = &s->txn.body;
-	if (s->client.kind != CLIENT_SUBMIT)
+	if (s->client.kind != CLIENT_SUBMIT && !*s->account) /* RFC 6409 8: for users' programs too */
 		return;
 	if (!trace_has_header(buf_sv(&b->mem)))
 		body_put_front(b, '\n'); /* text alone: our header lines must not run into it */

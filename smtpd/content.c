@@ -1,6 +1,7 @@
 /* Bytes of a message, from DATA or BDAT, on their way into memory or the lent file. */
 #include "content.h"
 
+#include "auth.h"
 #include "compose.h"
 
 #include "mail/hdr.h"
@@ -63,6 +64,14 @@ static void check_hops(struct session *s)
 	problem(s, &r);
 }
 
+/* The header is whole here, or longer than any that is none's trick: its beginning is judged. */
+static void check_author(struct session *s)
+{
+	struct refusal r = { 0 };
+	if (!s->txn.body.dropping && !owner_of_header(s, buf_sv(&s->txn.body.mem), &r))
+		problem(s, &r);
+}
+
 /* A long message: the lent file takes what there is. Its header is composed now, with room for what is known only later. */
 static void write_piece(struct session *s)
 {
@@ -91,6 +100,7 @@ static void judge(struct session *s)
 		s->txn.problem = fault;
 	} else if (!b->dropping && !b->streamed && (b->dot.done || body_full(b))) {
 		check_hops(s);
+		check_author(s);
 	}
 }
 

@@ -1,5 +1,7 @@
 #include "extensions.h"
 
+#include "auth.h"
+
 #include "mail/date.h"
 
 static bool always(const struct session *s)
@@ -51,6 +53,7 @@ static const struct {
 	[EXT_ENHANCEDSTATUSCODES] = { "ENHANCEDSTATUSCODES", always,    NULL },
 	[EXT_SMTPUTF8]            = { "SMTPUTF8",            always,    NULL },
 	[EXT_STARTTLS]            = { "STARTTLS",            can_start_tls, NULL },
+	[EXT_AUTH]                = { "AUTH",                auth_works, auth_mechanisms },
 	[EXT_DSN]                 = { "DSN",                 always,    NULL },
 	[EXT_REQUIRETLS]          = { "REQUIRETLS",          under_tls, NULL },
 	[EXT_FUTURERELEASE]       = { "FUTURERELEASE",       can_hold,  hold_args },

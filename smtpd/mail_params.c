@@ -1,5 +1,5 @@
 /* Parameters of MAIL: SIZE (RFC 1870), BODY (RFC 6152, 3030), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461), REQUIRETLS (RFC 8689),
- * HOLDFOR and HOLDUNTIL (RFC 4865), MT-PRIORITY (RFC 6710), BY (RFC 2852). */
+ * HOLDFOR and HOLDUNTIL (RFC 4865), MT-PRIORITY (RFC 6710), BY (RFC 2852), AUTH (RFC 4954). */
 #include "extensions.h"
 #include "params.h"
 
@@ -127,6 +127,16 @@ static const char *take_by(const struct session *s, struct sv value, void *into)
 	return NULL;
 }
 
+/* RFC 4954 5: who sent it, as another server says. It is taken and not believed: nobody is trusted to tell. */
+static const char *take_auth(const struct session *s, struct sv value, void *into)
+{
+	struct buf text = BUF_INIT(SPOOL_ORCPT_MAX);
+	(void)s, (void)into;
+	bool ok = value.n > 0 && value.n <= SPOOL_ORCPT_MAX && xtext_decode(value, &text); /* <> is xtext, too */
+	buf_free(&text);
+	return ok ? NULL : "is xtext (RFC 3461) of an address, or <>";
+}
+
 /* clang-format off */
 static const struct param table[] = {
 	{ "SIZE",       "=bytes",         EXT_SIZE,       take_size },
@@ -138,6 +148,7 @@ static const struct param table[] = {
 	{ "HOLDFOR",    "=seconds",       EXT_FUTURERELEASE, take_holdfor },
 	{ "HOLDUNTIL",  "=YYYY-MM-DDThh:mm:ssZ", EXT_FUTURERELEASE, take_holduntil },
 	{ "MT-PRIORITY", "=-9..9",        EXT_MT_PRIORITY, take_priority },
+	{ "AUTH",       "=address",       EXT_AUTH,       take_auth },
 	{ "BY",         "=seconds;R|N[T]", EXT_DELIVERBY, take_by },
 };
 /* clang-format on */

@@ -1,5 +1,6 @@
 /* The state machine: lines, order of commands, errors. What each command does is in cmd_*.c. */
 #include "audit.h"
+#include "auth.h"
 #include "content.h"
 #include "rules.h"
 
@@ -24,6 +25,7 @@ void session_init(struct session *s, const struct cfg *cfg, const struct session
 void session_free(struct session *s)
 {
 	s->phase = PH_QUIT;
+	auth_abort(s);
 	session_reset(s);
 	vec_free(&s->txn.rcpts);
 	vec_free(&s->txn.rules);
@@ -67,7 +69,10 @@ bool session_is_lmtp(const struct session *s)
 }
 
 bool session_is_ours(const struct session *s) { return s->client.kind == CLIENT_SUBMIT || s->client.kind == CLIENT_BOUNCE; }
-bool session_may_relay(const struct session *s) { return session_is_ours(s) || (s->client.trusted && !session_is_lmtp(s)); }
+bool session_may_relay(const struct session *s)
+{
+	return session_is_ours(s) || *s->account || (s->client.trusted && !session_is_lmtp(s));
+}
 
 /* --- replies --- */
 void session_greet(struct session *s, struct buf *reply)
@@ -212,6 +217,14 @@ static void run_line(struct session *s, struct sv line, struct buf *reply)
 		s->phase = c->run(s, arg, reply);
 }
 
+/* RFC 4954 4: what AUTH says may be longer than a command. */
+static uint64_t line_max(const struct session *s, struct sv line)
+{
+	uint64_t max = s->cfg->smtpd.line_max;
+	bool auth = s->phase == PH_AUTH || (auth_works(s) && sv_istarts(line, SV("AUTH ")));
+	return auth ? MAX(max, AUTH_LINE_MAX) : max;
+}
+
 /* A line as it came, with its LF. Only CRLF ends a line (RFC 5321 2.3.8); one that ends otherwise is never run as a command. */
 static void take_line(struct session *s, struct sv line, struct buf *reply)
 {
@@ -219,16 +232,22 @@ static void take_line(struct session *s, struct sv line, struct buf *reply)
 	bool crlf = sv_ends(text, SV("\r")), asked = s->phase & PH_ANY, run = false;
 	size_t said = reply->len;
 	text.n -= crlf;
-	if (s->skipping || line.n > s->cfg->smtpd.line_max)
-		session_complain(s, reply, 500, "5.5.2", "Line too long: at most %llu bytes are taken",
-			(unsigned long long)s->cfg->smtpd.line_max);
+	bool answers = s->phase == PH_AUTH;
+	uint64_t max = line_max(s, line);
+	if (answers && (s->skipping || line.n > max || !crlf || sv_chr(text, '\0') >= 0 || sv_chr(text, '\r') >= 0))
+		auth_abort(s); /* the dialogue is over, the answer comes below */
+	if (s->skipping || line.n > max)
+		session_complain(s, reply, 500, answers ? "5.5.6" : "5.5.2", "Line too long: at most %llu bytes are taken",
+			(unsigned long long)max);
 	else if (!crlf)
 		session_complain(s, reply, 500, "5.5.2", "Lines must end with CRLF, not with LF alone");
 	else if (sv_chr(text, '\0') >= 0 || sv_chr(text, '\r') >= 0)
 		session_complain(s, reply, 500, "5.5.2", "A command must not hold NUL or CR");
 	else
 		run = true;
-	if (run)
+	if (run && answers)
+		auth_response(s, text, reply);
+	else if (run)
 		run_line(s, text, reply);
 	s->skipping = false;
 	if (run && asked)
@@ -258,7 +277,7 @@ size_t session_feed(struct session *s, struct sv in, struct buf *reply)
 		take_line(s, sv_sub(in, 0, (size_t)lf + 1), reply);
 		return (size_t)lf + 1;
 	}
-	if (in.n < s->cfg->smtpd.line_max && !s->skipping)
+	if (in.n < line_max(s, in) && !s->skipping)
 		return 0;
 	s->skipping = true; /* in bounded memory: the rest of the line is dropped as it comes */
 	return in.n;

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/vec.h"
 #include "config/cfg.h"
+#include "ipc/msg_auth.h"
 #include "ipc/msg_resolve.h"
 #include "ipc/msg_spam.h"
 #include "maps/map.h"
@@ -29,6 +30,7 @@ enum phase {
 	PH_QUIT = 32,   /* the last reply was given: hang up */
 	PH_BDAT = 64,   /* between the chunks of a message */
 	PH_CHUNK = 128, /* within a chunk */
+	PH_AUTH = 256,  /* the next line answers a challenge */
 	PH_ANY = PH_START | PH_HELLO | PH_MAIL | PH_RCPT | PH_BDAT,
 	PH_CONTENT = PH_DATA | PH_BDAT | PH_CHUNK, /* the client is sending a message */
 };
@@ -69,6 +71,12 @@ struct session_ops {
 	/* Looks a key up in a table that the configuration names ("cidr:/path"): `resolve` reads tables, we have no right to.
 	 * MAP_FAILED: e says why, the client gets 451. */
 	enum map_result (*table)(void *env, const char *spec, struct sv key, struct buf *ret_value, struct err *e);
+	/* A step of an AUTH dialogue: `start` begins one; NULL: the client's response, in base64. false: nobody answered, and it is
+	 * over. After AUTH_CHALLENGE comes the next step, or the cancel. */
+	bool (*auth)(void *env, const struct auth_start *start, struct sv response, struct auth_answer *ret, struct err *e);
+	void (*auth_cancel)(void *env);
+	/* May the account send so much more? */
+	bool (*spend)(void *env, const struct auth_spend *q, struct auth_spent *ret, struct err *e);
 	uint64_t (*now)(void *env); /* Unix time in seconds */
 	/* The client's name by reverse DNS, if that name leads back to its address; "" when there is none, or nobody answers in
 	 * time. */
@@ -125,6 +133,7 @@ struct session {
 	bool tls_active;
 	struct tls_facts tls; /* when tls_active */
 	char account[129];    /* who authenticated; "" nobody */
+	bool auth_open;       /* authd waits for a response */
 	bool skipping;        /* within a command line that is too long */
 	unsigned errors;      /* since the last accepted message */
 	uint64_t delay_ms;    /* set by session_feed(): send the reply only after this time */
@@ -167,6 +176,7 @@ enum phase cmd_starttls(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_mail(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_rcpt(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_data(struct session *s, struct sv arg, struct buf *reply);
+enum phase cmd_auth(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_bdat(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_rset(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_noop(struct session *s, struct sv arg, struct buf *reply);

@@ -39,7 +39,8 @@ void trace_received(const struct session *s, struct buf *out)
 	const char *host = s->cfg->global.hostname;
 	char proto[TRACE_PROTOCOL_MAX];
 	if (s->client.kind == CLIENT_NET || s->client.kind == CLIENT_LMTP) {
-		put_client(s, out);
+		if (!*s->account || !s->cfg->auth.hide_client)
+			put_client(s, out);
 		buf_putf(out, "by %s (Postern) with %s", host, trace_protocol(s, proto));
 		put_tls(s, out);
 	} else if (s->client.kind == CLIENT_SUBMIT) {

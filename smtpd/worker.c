@@ -8,6 +8,7 @@
 #include <malloc.h>
 
 #define MMAP_FROM (128 * 1024)
+#define AUTH_EXTRA_MS 10000   /* beyond a check and the longest delay of a failure: passwords wait in line in authd */
 #define RESOLVE_EXTRA_MS 5000 /* beyond `resolve`'s own deadline for one look-up: it answers even when that has passed */
 
 static bool connect_to(void *arg, const char *endpoint, uint64_t wait_ms, int *ret_fd, struct err *e)
@@ -30,6 +31,8 @@ struct worker *worker_new(struct svc_ctx *ctx)
 	w->lender.wait_ms = cfg->smtpd.lend_timeout * 1000;
 	w->lender.file = -1;
 	w->checker = (struct link){ connect_to, ctx, "spamcheck.smtpd", -1 };
+	w->authenticator.link = (struct link){ connect_to, ctx, "authd.smtpd", -1 };
+	w->authenticator.wait_ms = (cfg->auth.pam_timeout + 8 * cfg->auth.auth_failure_delay) * 1000 + AUTH_EXTRA_MS;
 	return w;
 }
 
@@ -95,6 +98,24 @@ static enum map_result op_table(void *env, const char *spec, struct sv key, stru
 	return resolver_table(&w->resolver, spec, key, ret_value, e);
 }
 
+static bool op_auth(void *env, const struct auth_start *start, struct sv response, struct auth_answer *ret, struct err *e)
+{
+	struct worker *w = env;
+	return authenticator_ask(&w->authenticator, start, response, ret, e);
+}
+
+static void op_auth_cancel(void *env)
+{
+	struct worker *w = env;
+	authenticator_cancel(&w->authenticator);
+}
+
+static bool op_spend(void *env, const struct auth_spend *q, struct auth_spent *ret, struct err *e)
+{
+	struct worker *w = env;
+	return authenticator_spend(&w->authenticator, q, ret, e);
+}
+
 static uint64_t op_now(void *env)
 {
 	(void)env;
@@ -108,4 +129,4 @@ static const char *op_client_name(void *env)
 }
 
 const struct session_ops worker_ops = { op_resolve, op_lend, op_lent, op_stream, op_commit, op_abandon, op_check, op_allow,
-	op_table, op_now, op_client_name };
+	op_table, op_auth, op_auth_cancel, op_spend, op_now, op_client_name };

@@ -2,6 +2,7 @@
 #ifndef SMTPD_WORKER_H
 #define SMTPD_WORKER_H
 
+#include "authenticator.h"
 #include "guard.h"
 #include "keys.h"
 #include "lender.h"
@@ -20,6 +21,7 @@ struct worker {
 	struct resolver resolver;
 	struct lender lender;
 	struct link checker;
+	struct authenticator authenticator;
 	struct leader *leader;
 	struct guard guard; /* of the client in hand */
 };

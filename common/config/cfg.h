@@ -119,6 +119,7 @@ struct cfg_auth { /* authd, and smtpd where it asks who a client is */
 	bool smtp_auth;
 	const char *pam_service, *sender_logins;
 	uint64_t pam_timeout, auth_helpers, auth_failure_delay, auth_failures_max, auth_lock_time;
+	bool hide_client;
 	int sender_ownership; /* enum cfg_sender_ownership */
 	uint64_t account_messages_per_hour, account_messages_per_day, account_recipients_per_hour, account_recipients_per_day;
 	uint64_t account_freeze_after;

@@ -14,6 +14,7 @@ const struct cfg_param cfg_auth_params[] = {
 	CFG_SECS(struct cfg_auth, auth_lock_time, "15m", 1, 604800, "How long, and how long failures are remembered."),
 	CFG_ENUM(struct cfg_auth, sender_ownership, "envelope", sender_ownerships, "Authenticated clients may use only sender addresses of their own. off: any. envelope: MAIL FROM is checked. header: From in the message too."),
 	CFG_TABLE(struct cfg_auth, sender_logins, "", "Whose a sender address is: `user@domain`, `@domain` or `user` (of a local domain) to one or more accounts. An address that is not in it belongs to the account of the same name; user+detail to that of user."),
+	CFG_BOOL(struct cfg_auth, hide_client, "yes", "Leave the address of authenticated clients out of the Received line: where users are is nobody's business. The log has it."),
 	CFG_UINT(struct cfg_auth, account_messages_per_hour, "200", 0, 1000000000, "Messages that an account may send in an hour; more get 450. 0: any number. The same for those below."),
 	CFG_UINT(struct cfg_auth, account_messages_per_day, "1000", 0, 1000000000, "Messages that an account may send in a day."),
 	CFG_UINT(struct cfg_auth, account_recipients_per_hour, "1000", 0, 1000000000, "Recipients of an account's messages in an hour."),

@@ -169,6 +169,8 @@ class Instance:
         e = self.env
         self.where = (e["SMTP_HOST"], int(e["SMTP_PORT"]))
         self.domain, self.log_path, self.queue_dir = e["DOMAIN"], e["LOG"], e["QUEUE_DIR"]
+        self.user, self.password = e["AUTH_USER"], e["AUTH_PASS"]
+        self.submission, self.submissions = (e["SMTP_HOST"], int(e["SUBMISSION_PORT"])), (e["SMTP_HOST"], int(e["SMTPS_PORT"]))
         self.rcpt, self.rcpt2 = f"{e['RCPT']}@{self.domain}", f"{e['RCPT2']}@{self.domain}"
         self.maildir, self.maildir2 = e["MAILDIR"], e["MAILDIR2"]
         self.pid = int(e["MASTER_PID"])

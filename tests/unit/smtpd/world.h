@@ -17,6 +17,8 @@ struct world {
 	/* what goes wrong */
 	bool full, no_queue, no_stream, no_commit, disk_full, no_check;
 	enum limit_kind too_often; /* LIMIT_KINDS: nothing is */
+	bool no_authd;
+	enum auth_budget budget;
 	struct spam_res verdict;
 	const char *client_name; /* by reverse DNS */
 	/* what was done */
@@ -26,6 +28,9 @@ struct world {
 	struct spam_req asked;
 	struct buf checked; /* the message as the content check saw it */
 	struct queue_note note;
+	struct auth_start auth_start;
+	bool dialogue; /* authd waits for a response */
+	unsigned cancels, spent_messages, spent_recipients;
 };
 
 /* --- recipients --- */
@@ -189,6 +194,47 @@ static enum map_result world_table(void *env, const char *spec, struct sv key, s
 	return r;
 }
 
+/* authd: PLAIN succeeds for the initial response or response "Z29vZA==" (as "al"), anything else is denied; SLOW asks twice. */
+static bool world_auth(void *env, const struct auth_start *start, struct sv response, struct auth_answer *ret, struct err *e)
+{
+	struct world *w = env;
+	if (w->no_authd)
+		return err_set(e, ERR_TEMP, "authd is away");
+	if (start)
+		w->auth_start = *start;
+	struct sv said = start ? sv_of(start->initial) : response;
+	*ret = (struct auth_answer){ .status = AUTH_DENIED };
+	if (start && !start->has_initial)
+		ret->status = AUTH_CHALLENGE;
+	else if (sv_eqs(said, "Z29vZA=="))
+		*ret = (struct auth_answer){ .status = AUTH_OK, .account = "al" };
+	else if (sv_eqs(said, "bW9yZQ=="))
+		*ret = (struct auth_answer){ .status = AUTH_CHALLENGE, .text = "YXNr" };
+	else if (said.n % 4 != 0)
+		*ret = (struct auth_answer){ .status = AUTH_MALFORMED, .text = "That is not base64" };
+	w->dialogue = ret->status == AUTH_CHALLENGE;
+	return true;
+}
+
+static void world_auth_cancel(void *env)
+{
+	struct world *w = env;
+	BUG_IF(!w->dialogue);
+	w->dialogue = false;
+	w->cancels++;
+}
+
+static bool world_spend(void *env, const struct auth_spend *q, struct auth_spent *ret, struct err *e)
+{
+	struct world *w = env;
+	if (w->no_authd)
+		return err_set(e, ERR_TEMP, "authd is away");
+	w->spent_messages += (unsigned)q->messages;
+	w->spent_recipients += (unsigned)q->recipients;
+	*ret = (struct auth_spent){ .budget = w->budget, .text = "used up" };
+	return true;
+}
+
 static uint64_t world_now(void *env)
 {
 	(void)env;
@@ -202,7 +248,7 @@ static const char *world_client_name(void *env)
 }
 
 static const struct session_ops world_ops = { world_resolve, world_lend, world_lent, world_stream, world_commit, world_abandon,
-	world_check, world_allow, world_table, world_now, world_client_name };
+	world_check, world_allow, world_table, world_auth, world_auth_cancel, world_spend, world_now, world_client_name };
 
 /* --- life --- */
 static int world_nowhere(void *arg)
@@ -228,6 +274,11 @@ static UNUSED void world_configure(struct cfg *c)
 	c->smtpd.errors_soft = 1000;
 	c->smtpd.errors_max = 2000;
 	c->smtpd.banner = "";
+	static const char *mechanisms[] = { "PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "EXTERNAL" };
+	c->auth.auth_mechanisms = (struct cfg_list){ mechanisms, COUNT(mechanisms) };
+	c->auth.sender_ownership = CFG_OWNERSHIP_ENVELOPE;
+	c->auth.sender_logins = "";
+	c->global.recipient_delimiter = "+";
 	c->spam.spam_action = CFG_SPAM_REJECT;
 }
 
