@@ -4,8 +4,8 @@
 
 #include "session.h"
 
-bool auth_works(const struct session *s);                         /* EHLO shows it */
-void auth_mechanisms(const struct session *s, struct buf *out);   /* " PLAIN LOGIN" */
+bool auth_works(const struct session *s);                       /* EHLO shows it */
+void auth_mechanisms(const struct session *s, struct buf *out); /* " PLAIN LOGIN" */
 /* In PH_AUTH: a line that answers a challenge. */
 void auth_response(struct session *s, struct sv line, struct buf *reply);
 /* The dialogue, if there is one, ends without an answer. */

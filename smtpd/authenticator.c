@@ -2,8 +2,8 @@
 
 #include "base/secret.h"
 
-static bool call(struct authenticator *a, const struct ipc_desc *d, const void *q, const struct ipc_desc *d_answer, void *ret,
-	struct err *e)
+static bool call(
+	struct authenticator *a, const struct ipc_desc *d, const void *q, const struct ipc_desc *d_answer, void *ret, struct err *e)
 {
 	if (!link_open(&a->link, a->wait_ms, e))
 		return false;

@@ -108,8 +108,8 @@ enum phase cmd_rcpt(struct session *s, struct sv arg, struct buf *reply)
 	maddr_text(&to, text);
 	struct rules_effect rules = { 0 };
 	bool ok = check_form(s, &to, text, &r) && check_count(s, &r) && check_rate(s, &r) && rules_recipient(s, &to, &rules, &r) &&
-		  ask(s, &to, text, &rules, &finals, &r) && rules_note(s, text, &rules, &r) &&
-		  budget_allows(s, &r) && finals_add(s, &to, text, &finals, &p, &r);
+		  ask(s, &to, text, &rules, &finals, &r) && rules_note(s, text, &rules, &r) && budget_allows(s, &r) &&
+		  finals_add(s, &to, text, &finals, &p, &r);
 	rules_effect_free(&rules);
 	vec_free(&finals);
 	if (!ok)

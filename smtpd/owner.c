@@ -27,7 +27,7 @@ static struct sv without_detail(const struct session *s, const char *local)
 	return at > 0 ? sv_sub(all, 0, (size_t)at) : all;
 }
 
-struct names { /* of one address, in lower case */
+struct names {                                                    /* of one address, in lower case */
 	char local[MADDR_TEXT_MAX + 1], base[MADDR_TEXT_MAX + 1]; /* user+detail, user */
 	char domain[MADDR_TEXT_MAX + 2];                          /* "@domain" */
 	char address[2 * MADDR_TEXT_MAX + 4], base_address[2 * MADDR_TEXT_MAX + 4];
