@@ -33,6 +33,7 @@ static void talk(struct world *w, struct sv in, size_t chunk)
 	world_open(w, CLIENT_NET);
 	w->cfg.global.message_max_size = 20000;
 	w->cfg.smtpd.errors_max = 50;
+	world_offer_tls(w);
 	session_greet(&w->s, &w->replies);
 	world_say(w, in, chunk);
 	if (w->commits > 0)
@@ -51,7 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	talk(&bits, in, 1 + p[0] % 7);
 	BUG_IF(!sv_eq(buf_sv(&whole.replies), buf_sv(&bits.replies)));
 	BUG_IF(!sv_eq(buf_sv(&whole.file), buf_sv(&bits.file)));
-	BUG_IF(whole.commits != bits.commits || whole.s.phase != bits.s.phase);
+	BUG_IF(whole.commits != bits.commits || whole.handshakes != bits.handshakes || whole.handshakes > 1 ||
+		whole.s.phase != bits.s.phase);
 	world_close(&whole);
 	world_close(&bits);
 	return 0;

@@ -276,13 +276,6 @@ static void a_strangers_message_may_be_held_instead(void)
 	bench_free(&b);
 }
 
-static void take_report(struct bench *b, struct msg *m, enum reported how)
-{
-	m->asked = false;
-	finish_reported(&b->q, m, how, "the report's fate");
-	bench_turn(b, idle);
-}
-
 /* The first beyond the limit is the postmaster's, the second is held without a word; a sender who is known is no stranger. */
 static void strangers_get_so_many_reports_in_an_hour(void)
 {

@@ -28,6 +28,8 @@ struct world {
 	struct spam_req asked;
 	struct buf checked; /* the message as the content check saw it */
 	struct queue_note note;
+	unsigned handshakes;
+	struct cfg_listener listener; /* world_offer_tls() */
 	struct auth_start auth_start;
 	bool dialogue; /* authd waits for a response */
 	unsigned cancels, spent_messages, spent_recipients;
@@ -308,6 +310,23 @@ static UNUSED void world_close(struct world *w)
 	buf_free(&w->checked);
 }
 
+/* As on a listener with a certificate; what the client says behind STARTTLS is then said under TLS. */
+static UNUSED void world_offer_tls(struct world *w)
+{
+	w->listener = (struct cfg_listener){ .name = "smtp", .protocol = CFG_PROTO_SMTP, .tls = CFG_TLS_AUTO };
+	w->s.client.listener = &w->listener;
+	w->s.client.tls_ready = true;
+}
+
+static void world_shake_hands(struct world *w)
+{
+	static const struct tls_facts facts = { .version = "TLSv1.3", .cipher = "TLS_TEST" };
+	session_tls_started(&w->s, &facts);
+	BUG_IF(w->s.phase != PH_START || w->s.start_tls || !w->s.tls_active || w->s.esmtp); /* RFC 3207 4.2 */
+	BUG_IF(*w->s.helo || *w->s.account || w->s.txn.rcpts.len > 0 || w->s.txn.sender.domain[0] || w->in_hand);
+	w->handshakes++;
+}
+
 /* The client says `in` in pieces of `chunk` bytes; replies are appended. */
 static UNUSED void world_say(struct world *w, struct sv in, size_t chunk)
 {
@@ -315,8 +334,11 @@ static UNUSED void world_say(struct world *w, struct sv in, size_t chunk)
 		struct sv piece = sv_sub(in, 0, chunk);
 		in = sv_skip(in, piece.n);
 		buf_putsv(&w->pending, piece);
-		for (size_t used; (used = session_feed(&w->s, buf_sv(&w->pending), &w->replies)) > 0;)
+		for (size_t used; (used = session_feed(&w->s, buf_sv(&w->pending), &w->replies)) > 0;) {
 			buf_drop(&w->pending, used);
+			if (w->s.start_tls)
+				world_shake_hands(w);
+		}
 	}
 }
 
