@@ -8,9 +8,9 @@ struct naming {
 	uint64_t now_ms;
 };
 
-static bool is_for_smtpd(const struct cfg_group *g)
+static bool is_for_smtpd(const struct cfg_group *g, const struct cfg_param *p)
 {
-	return g->section || strcmp(g->owner, "global") == 0 || strcmp(g->owner, "smtpd") == 0;
+	return g->section || strcmp(g->owner, "smtpd") == 0 || strcmp(p->name, "sender_logins") == 0;
 }
 
 /* The log calls a table of a section by its specification: rules may share one. */
@@ -18,7 +18,7 @@ static bool add(const struct cfg_group *owner, const struct cfg_param *p, const 
 {
 	struct naming *n = arg;
 
-	if (!is_for_smtpd(owner) || hmap_get(n->tables, sv_of(spec)))
+	if (!is_for_smtpd(owner, p) || hmap_get(n->tables, sv_of(spec)))
 		return true;
 	struct table *t = mem_new(sizeof(*t));
 	table_init(t, section ? spec : p->name, spec, MAP_PLAIN, n->now_ms);

@@ -118,6 +118,8 @@ enum map_result resolver_table(struct resolver *r, const char *spec, struct sv k
 			return (enum map_result)a.result;
 		}
 		link_drop(&r->link);
+		if (e->kind != ERR_PEER)
+			break;
 	}
 	return MAP_FAILED;
 }

@@ -150,8 +150,8 @@ enum phase session_refuse(struct session *s, struct buf *reply, const char *stag
 	}
 	snprintf(said, sizeof said, "%d%s%s", code, *dsn ? " " : "", dsn);
 	LOG_INFO("rejected", KV_STR("at", stage), KV_STR("reply", said), KV_STR("reason", r->text),
-		KV_STR("from", maddr_text(&s->txn.sender, from)), KV_STR("to", to), KV_STR("client", s->client_text),
-		KV_STR("helo", s->helo), KV_STR("rule", r->rule));
+		KV_STR("from", *s->txn.sender.local ? maddr_text(&s->txn.sender, from) : ""), KV_STR("to", to),
+		KV_STR("client", s->client_text), KV_STR("helo", s->helo), KV_STR("rule", r->rule));
 	smtp_reply(reply, code, dsn, r->text);
 	s->refused++;
 	if (r->code >= 500) /* what is our own trouble is not the client's error */

@@ -98,6 +98,7 @@ int cmd_check(struct tool *t, int argc, char **argv)
 		return code;
 	check_file(&c);
 	check_relaying(&c);
+	check_rules(&c);
 	check_aliases(&c);
 	check_mailboxes(&c);
 	check_system(&c);

@@ -21,6 +21,7 @@ struct check {
 void check_add(struct check *c, enum check_level level, const char *file, unsigned line, const char *fmt, ...) PRINTF_LIKE(5, 6);
 
 void check_relaying(struct check *c); /* who may send where */
+void check_rules(struct check *c);    /* their tables, and relaying by them */
 void check_aliases(struct check *c);
 void check_mailboxes(struct check *c);
 void check_system(struct check *c); /* users, directories, kernel */
