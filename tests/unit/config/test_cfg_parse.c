@@ -133,6 +133,12 @@ static void faults_name_line_value_and_what_would_be_right(void)
 		{ "[relay a]\n", 2, false, "has no domains" },
 		{ "[relay a]\ndomains = mx.example.org\n", 3, false, "also in the list of local domains" },
 		{ "[relay a]\ndomains = x.example\n[relay b]\ndomains = x.example\n", 5, false, "already in [relay a], line 2" },
+		{ "tls_certificates = mx.pem\n", 2, false, "must begin with the absolute path" },
+		{ "tls_certificates = /a.pem, /b.pem:b.key\n", 2, false, "behind the colon stands the absolute path" },
+		{ "tls_certificates = /a.pem:\n", 2, false, "behind the colon" },
+		{ "tls_level = old\n", 2, false, "must be intermediate or modern" },
+		{ "tls_client_ca_file = /ca.pem\n", 2, true, "no effect without tls_client_certificates = ask" },
+		{ "[listener a]\naddress = *:465\nprotocol = submissions\ntls = off\n", 2, false, "remove tls = off" },
 		{ "[domain other.example]\n", 2, true, "has no effect" },
 		{ "[domain mx.example.org]\ncatch_all = a b\n", 3, false, "is not one address" },
 	};
@@ -181,6 +187,35 @@ static void computed_defaults_are_filled_in(void)
 	CU_ASSERT_EQUAL(p.c->unprivileged, geteuid() != 0);
 	CU_ASSERT_EQUAL(p.c->resolve.system_users, geteuid() == 0);
 	done(&p);
+}
+
+static void certificates_are_listed_with_their_keys(void)
+{
+	static const struct {
+		const char *text;
+		size_t n;                /* certificates */
+		const char *chain, *key; /* of the last */
+		bool own;
+	} t[] = {
+		{ "state_directory = /s\n", 1, "/s/tls-self-signed.pem", "", true },
+		{ "tls_certificates = /a.pem\n", 1, "/a.pem", "", false },
+		{ "tls_certificates = /a.pem, /b.crt:/b.key\n", 2, "/b.crt", "/b.key", false },
+	};
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct vec faults = VEC_INIT(struct cfg_fault, 10);
+		struct cfg *c = cfg_parse(sv_of(t[i].text), &faults);
+		struct cfg_cert cert, last = { .own = false };
+		size_t n = 0;
+		CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+		for (; cfg_cert(c, n, &cert); n++)
+			last = cert;
+		CU_ASSERT_EQUAL(n, t[i].n);
+		CU_ASSERT_STRING_EQUAL(last.chain, t[i].chain);
+		CU_ASSERT_STRING_EQUAL(last.key, t[i].key);
+		CU_ASSERT_EQUAL(last.own, t[i].own);
+		cfg_free(c);
+		vec_free(&faults);
+	}
 }
 
 static void values_are_found_by_name(void)
@@ -241,6 +276,7 @@ void suite_cfg_parse(void)
 		UNIT(a_faulty_value_leaves_the_default),
 		UNIT(all_faults_are_reported_in_the_order_of_lines),
 		UNIT(computed_defaults_are_filled_in),
+		UNIT(certificates_are_listed_with_their_keys),
 		UNIT(values_are_found_by_name),
 		UNIT(the_nearest_name_is_near),
 		UNIT_END,
