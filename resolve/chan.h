@@ -10,7 +10,7 @@ enum { PEER_SMTPD = 1 << 0, PEER_LOCAL = 1 << 1 };
 enum { PH_READY = 1 << 0 };
 
 struct server;
-enum ask_kind { ASK_NOTHING, ASK_RCPT, ASK_BOX, ASK_UID, ASK_TABLE };
+enum ask_kind { ASK_NOTHING, ASK_RCPT, ASK_BOX, ASK_UID, ASK_TABLE, ASK_NAME };
 
 struct chan {
 	struct server *server;

@@ -236,7 +236,10 @@ void helpers_drop(struct helpers *h, struct helper_job *job)
 		dequeue(h, job);
 	if (!p)
 		return;
-	LOG_WARN("nss-helper-stuck", KV_STR("user", job->q.name), KV_U64("uid", job->q.uid));
+	if (job->q.what == NSS_BY_ADDRESS) /* anybody can have a name server that does not answer */
+		LOG_DEBUG("name-unknown", KV_STR("address", job->q.name));
+	else
+		LOG_WARN("nss-helper-stuck", KV_STR("user", job->q.name), KV_U64("uid", job->q.uid));
 	p->job = NULL; /* its owner knows */
 	job->with = NULL;
 	kill_helper(p);

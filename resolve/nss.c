@@ -45,13 +45,14 @@ static bool means_unknown(int error) { return error == 0 || error == ENOENT || e
 
 void nss_look_up(const struct nss_req *q, struct nss_user *ret)
 {
+	bool by_uid = q->what == NSS_BY_UID;
 	char *room = mem_new(PASSWD_MAX);
 	struct passwd pw, *result = NULL;
-	int error = q->by_uid ? getpwuid_r((uid_t)q->uid, &pw, room, PASSWD_MAX, &result)
-			      : getpwnam_r(q->name, &pw, room, PASSWD_MAX, &result);
+	int error = by_uid ? getpwuid_r((uid_t)q->uid, &pw, room, PASSWD_MAX, &result)
+			   : getpwnam_r(q->name, &pw, room, PASSWD_MAX, &result);
 
 	if (result)
-		found(result, !q->by_uid, ret);
+		found(result, !by_uid, ret);
 	else if (means_unknown(error))
 		*ret = (struct nss_user){ .status = NSS_NONE };
 	else
@@ -71,7 +72,7 @@ void nss_helper_run(int fd)
 				continue;
 			return;
 		}
-		nss_look_up(&q, &a);
+		(q.what == NSS_BY_ADDRESS ? nss_reverse : nss_look_up)(&q, &a);
 		if (!ipc_send(fd, &nss_user_desc, &a, IDLE_WAIT_MS, &e))
 			return;
 	}

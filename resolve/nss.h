@@ -7,7 +7,7 @@
 
 #define NSS_NAME_MAX 64
 #define NSS_REQ(F, T)              \
-	F(T, U64, by_uid, 1)       \
+	F(T, U64, what, 2)         \
 	F(T, U64, uid, 4294967295) \
 	F(T, STR, name, NSS_NAME_MAX)
 #define NSS_USER(F, T)                \
@@ -21,9 +21,11 @@
 IPC_DECLARE(nss_req, NSS_REQ);
 IPC_DECLARE(nss_user, NSS_USER);
 
+enum nss_what { NSS_BY_NAME, NSS_BY_UID, NSS_BY_ADDRESS }; /* BY_ADDRESS: `name` is an IP; the answer's `home` its host name */
 enum nss_status { NSS_FOUND, NSS_NONE, NSS_FAILED };
 
 void nss_look_up(const struct nss_req *q, struct nss_user *ret); /* blocks */
+void nss_reverse(const struct nss_req *q, struct nss_user *ret); /* NSS_BY_ADDRESS; blocks */
 void nss_helper_run(int fd);                                     /* until the other end is gone */
 
 #endif

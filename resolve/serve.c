@@ -12,7 +12,9 @@
 
 #define CHANNELS_MAX 12000 /* more than all workers that the configuration allows */
 #define OUT_MAX (64 << 20) /* answers of the biggest alias (alias_expansion_max) that a client has not taken yet */
-#define NOTE_MS 60000      /* "postmaster has no alias" is said no more often */
+#define NAME_KEEP_MS 60000
+#define NAME_HELPERS 4
+#define NOTE_MS 60000 /* "postmaster has no alias" is said no more often */
 
 struct server {
 	struct svc_ctx *ctx;
@@ -21,6 +23,7 @@ struct server {
 	struct table aliases, mailboxes;
 	struct hmap *named; /* tables for smtpd */
 	struct users *users;
+	struct users *names; /* of clients: with helpers of their own, which name servers may keep waiting */
 	struct lookups lookups;
 	struct decision decision; /* reused */
 	struct ipc_packet packet; /* reused */
@@ -179,6 +182,23 @@ static bool answer_uid(struct chan *c)
 	return true;
 }
 
+/* What cannot be found out is unknown: nobody's mail depends on a name server alone. */
+static bool answer_name(struct chan *c)
+{
+	struct server *s = c->server;
+	struct resolve_name a = { 0 };
+	const char *name = "";
+	struct err e = { .kind = ERR_NONE };
+	enum user_result r = users_by_address(s->names, c->address, &c->asker, &name, &e);
+
+	if (r == USER_PENDING)
+		return false;
+	if (r == USER_FOUND)
+		copy_text(a.name, sizeof(a.name), name);
+	chan_send(c, &resolve_name_desc, &a, &s->scratch);
+	return true;
+}
+
 static bool answer_table(struct chan *c)
 {
 	struct server *s = c->server;
@@ -204,9 +224,11 @@ static bool answer_table(struct chan *c)
 /* One question at a time: the next is read when this one's answer is on its way. */
 static void try_answer(struct chan *c)
 {
-	static bool (*const answer[])(struct chan *) = {
-		[ASK_RCPT] = answer_rcpt, [ASK_BOX] = answer_box, [ASK_UID] = answer_uid, [ASK_TABLE] = answer_table
-	};
+	static bool (*const answer[])(struct chan *) = { [ASK_RCPT] = answer_rcpt,
+		[ASK_BOX] = answer_box,
+		[ASK_UID] = answer_uid,
+		[ASK_TABLE] = answer_table,
+		[ASK_NAME] = answer_name };
 	struct server *s = c->server;
 
 	s->now = c;
@@ -284,10 +306,21 @@ static bool on_table(void *chan, void *msg, struct err *e)
 	return ask(c, ASK_TABLE);
 }
 
+static bool on_name(void *chan, void *msg, struct err *e)
+{
+	struct chan *c = chan;
+	const struct resolve_name_req *q = msg;
+
+	(void)e;
+	copy_text(c->address, sizeof(c->address), q->address);
+	return ask(c, ASK_NAME);
+}
+
 static const struct ipc_rule rules[] = {
 	{ &resolve_req_desc, PEER_SMTPD, PH_READY, 0, on_rcpt },
 	{ &resolve_uid_req_desc, PEER_SMTPD, PH_READY, 0, on_uid },
 	{ &resolve_table_req_desc, PEER_SMTPD, PH_READY, 0, on_table },
+	{ &resolve_name_req_desc, PEER_SMTPD, PH_READY, 0, on_name },
 	{ &resolve_box_req_desc, PEER_LOCAL, PH_READY, 0, on_box },
 	{ NULL },
 };
@@ -389,6 +422,7 @@ static void on_end(struct ev_timer *t, void *arg)
 	ev_timer_clear(s->loop, &s->end);
 	hmap_free(s->chans, NULL);
 	users_free(s->users);
+	users_free(s->names);
 	table_close(&s->aliases);
 	table_close(&s->mailboxes);
 	named_tables_free(s->named);
@@ -399,6 +433,16 @@ static void on_end(struct ev_timer *t, void *arg)
 	svc_set_data(s->ctx, NULL);
 	svc_done(s->ctx);
 	free(s);
+}
+
+static void start_look_ups(struct server *s, const struct cfg *cfg)
+{
+	const struct cfg_resolve *r = &cfg->resolve;
+	const struct users_limits users = { r->resolve_cache * 1000, r->nss_timeout * 1000, r->nss_helpers };
+	const struct users_limits names = { NAME_KEEP_MS, cfg->smtpd.reverse_dns_timeout * 1000, NAME_HELPERS };
+
+	s->users = users_new(s->loop, &users, on_looked_up, s);
+	s->names = users_new(s->loop, &names, on_looked_up, s);
 }
 
 bool resolve_start(struct svc_ctx *ctx, struct ev_loop *loop, struct err *e)
@@ -418,7 +462,7 @@ bool resolve_start(struct svc_ctx *ctx, struct ev_loop *loop, struct err *e)
 	table_init(&s->aliases, "aliases", cfg->resolve.aliases, MAP_ALIASES, ev_now_ms(loop));
 	table_init(&s->mailboxes, "virtual_mailboxes", cfg->resolve.virtual_mailboxes, MAP_PLAIN, ev_now_ms(loop));
 	s->named = named_tables_new(cfg, ev_now_ms(loop));
-	s->users = users_new(loop, &cfg->resolve, on_looked_up, s);
+	start_look_ups(s, cfg);
 	s->lookups = (struct lookups){ get_alias, get_mailbox, get_user, get_base_owner, s };
 	decision_init(&s->decision, r);
 	s->end = (struct ev_timer){ .on = on_end, .arg = s };

@@ -98,17 +98,17 @@ static void on_deadline(struct ev_timer *t, void *arg)
 	fail(n, "look-up of a system user: the name service does not answer in time");
 }
 
-struct users *users_new(struct ev_loop *loop, const struct cfg_resolve *cfg, void (*on_done)(void *, uint64_t), void *arg)
+struct users *users_new(struct ev_loop *loop, const struct users_limits *limits, void (*on_done)(void *, uint64_t), void *arg)
 {
 	struct users *u = mem_new(sizeof(*u));
 
 	*u = (struct users){ .loop = loop,
-		.keep_ms = cfg->resolve_cache * 1000,
-		.timeout_ms = cfg->nss_timeout * 1000,
+		.keep_ms = limits->keep_ms,
+		.timeout_ms = limits->timeout_ms,
 		.on_done = on_done,
 		.arg = arg,
 		.entries = hmap_new(ENTRIES_MAX),
-		.helpers = helpers_new(loop, cfg->nss_helpers, on_answer) };
+		.helpers = helpers_new(loop, limits->helpers, on_answer) };
 	return u;
 }
 
@@ -213,7 +213,7 @@ static enum user_result get(
 
 enum user_result users_by_name(struct users *u, const char *name, struct asker *asker, struct user *ret, struct err *e)
 {
-	struct nss_req q = { .by_uid = 0 };
+	struct nss_req q = { .what = NSS_BY_NAME };
 	char key[KEY_MAX + 1];
 
 	if (!sv_copy(sv_of(name), q.name, sizeof(q.name)))
@@ -224,9 +224,24 @@ enum user_result users_by_name(struct users *u, const char *name, struct asker *
 
 enum user_result users_by_uid(struct users *u, uint64_t uid, struct asker *asker, struct user *ret, struct err *e)
 {
-	struct nss_req q = { .by_uid = 1, .uid = uid };
+	struct nss_req q = { .what = NSS_BY_UID, .uid = uid };
 	char key[KEY_MAX + 1];
 
 	snprintf(key, sizeof(key), "u:%llu", (unsigned long long)uid);
 	return get(u, &q, key, asker, ret, e);
+}
+
+enum user_result users_by_address(struct users *u, const char *ip, struct asker *asker, const char **ret_name, struct err *e)
+{
+	struct nss_req q = { .what = NSS_BY_ADDRESS };
+	char key[KEY_MAX + 1];
+	struct user found;
+
+	if (!sv_copy(sv_of(ip), q.name, sizeof(q.name)))
+		return USER_NONE;
+	snprintf(key, sizeof(key), "a:%s", q.name);
+	enum user_result r = get(u, &q, key, asker, &found, e);
+	if (r == USER_FOUND)
+		*ret_name = found.home;
+	return r;
 }

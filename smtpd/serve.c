@@ -381,6 +381,7 @@ void serve_client(struct svc_ctx *ctx, struct svc_client *client)
 	oom_client = client->fd;
 	oom_set(out_of_memory);
 	know_client(t.worker, client, &who);
+	namer_start(&t.worker->namer, &who.addr);
 	conn_init(&t.conn, client->fd, svc_wake_fd(ctx));
 	client->fd = -1;
 	t.session_end_ms = t.conn.deadline_ms = clock_mono_ms() + t.worker->cfg->smtpd.session_timeout * 1000;

@@ -10,7 +10,8 @@ static void put_client(const struct session *s, struct buf *out)
 		buf_putf(out, "from %s (local)\n\t", *s->helo ? s->helo : "unknown");
 		return;
 	}
-	buf_putf(out, "from %s ([%s%s])\n\t", *s->helo ? s->helo : "unknown", tag, s->client_text);
+	const char *name = s->ops->client_name(s->env);
+	buf_putf(out, "from %s (%s%s[%s%s])\n\t", *s->helo ? s->helo : "unknown", name, *name ? " " : "", tag, s->client_text);
 }
 
 const char *trace_protocol(const struct session *s, char dst[TRACE_PROTOCOL_MAX])

@@ -27,6 +27,8 @@ struct worker *worker_new(struct svc_ctx *ctx)
 	w->resolver.link = (struct link){ connect_to, ctx, "resolve.smtpd", -1 };
 	w->resolver.wait_ms = cfg->resolve.nss_timeout * 1000 + RESOLVE_EXTRA_MS;
 	w->resolver.keep_ms = cfg->resolve.resolve_cache * 1000;
+	w->namer.link = (struct link){ connect_to, ctx, "resolve.smtpd", -1 };
+	w->namer.wait_ms = cfg->smtpd.reverse_dns ? cfg->smtpd.reverse_dns_timeout * 1000 : 0;
 	w->lender.link = (struct link){ connect_to, ctx, "queue-mgr.smtpd", -1 };
 	w->lender.wait_ms = cfg->smtpd.lend_timeout * 1000;
 	w->lender.file = -1;
@@ -124,8 +126,8 @@ static uint64_t op_now(void *env)
 
 static const char *op_client_name(void *env)
 {
-	(void)env;
-	return "";
+	struct worker *w = env;
+	return namer_name(&w->namer);
 }
 
 const struct session_ops worker_ops = { op_resolve, op_lend, op_lent, op_stream, op_commit, op_abandon, op_check, op_allow,

@@ -6,6 +6,7 @@
 #include "guard.h"
 #include "keys.h"
 #include "lender.h"
+#include "namer.h"
 #include "resolver.h"
 #include "session.h"
 #include "service/service.h"
@@ -19,6 +20,7 @@ struct leader {
 struct worker {
 	const struct cfg *cfg;
 	struct resolver resolver;
+	struct namer namer;
 	struct lender lender;
 	struct link checker;
 	struct authenticator authenticator;

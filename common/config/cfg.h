@@ -104,6 +104,8 @@ struct cfg_smtpd {
 	const char *banner;
 	uint64_t future_release_max;
 	bool audit;
+	bool reverse_dns;
+	uint64_t reverse_dns_timeout;
 	int bare_newline;      /* enum cfg_bare_newline */
 	uint64_t lend_timeout; /* how long to wait for a lent queue file before 452 */
 };

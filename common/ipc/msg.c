@@ -13,6 +13,8 @@ IPC_DEFINE(resolve_uid_req, 0x14, 1, RESOLVE_UID_REQ);
 IPC_DEFINE(resolve_uid, 0x15, 1, RESOLVE_UID);
 IPC_DEFINE(resolve_table_req, 0x16, 1, RESOLVE_TABLE_REQ);
 IPC_DEFINE(resolve_table, 0x17, 1, RESOLVE_TABLE);
+IPC_DEFINE(resolve_name_req, 0x18, 1, RESOLVE_NAME_REQ);
+IPC_DEFINE(resolve_name, 0x19, 1, RESOLVE_NAME);
 
 IPC_DEFINE(queue_lend, 0x20, 1, QUEUE_LEND);
 IPC_DEFINE(queue_lent, 0x21, 1, QUEUE_LENT);

@@ -43,6 +43,8 @@ static const struct ipc_desc *const messages[] = {
 	&leader_do_desc,
 	&resolve_table_req_desc,
 	&resolve_table_desc,
+	&resolve_name_req_desc,
+	&resolve_name_desc,
 };
 
 /* The descriptors are only carried here, never used: numbers that are surely not open. */

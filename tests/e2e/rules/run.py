@@ -192,6 +192,30 @@ def nobody_answers(i):
     claim("and well again afterwards", until(lambda: last(i, i.rcpt).startswith("250"), 10), said(i, i.rcpt))
 
 
+def names_of_clients(i):
+    by_name = ("[rule l]\nptr = localhost\nsender = local@client.example\naction = reject by name\n"
+               "[rule u]\nptr = unknown\nsender = unknown@client.example\naction = reject no name\n")
+    rules(i, by_name)
+    claim("without reverse_dns every client is unknown", "no name" in last(i, i.rcpt, "unknown@client.example"))
+    rules(i, "reverse_dns = yes\n" + by_name)
+    claim("a name that leads back is known at RCPT", until(lambda: "by name" in last(i, i.rcpt, "local@client.example"), 5),
+          said(i, i.rcpt, "local@client.example"))
+    n = len(i.mails())
+    i.send()
+    head = [h for h in headers_of(content(i.wait_mails(n + 1)[-1])) if h.startswith("Received:")]
+    claim("and stands in Received", "(localhost [127.0.0.1])" in head[0], head)
+    stopped = i.pids("resolve")
+    for p in stopped:
+        os.kill(p, signal.SIGSTOP)
+    start = time.monotonic()
+    greeting = greeted(i, "127.0.0.9")
+    took = time.monotonic() - start
+    for p in stopped:
+        os.kill(p, signal.SIGCONT)
+    claim("the greeting never waits for a name", greeting.startswith("220") and took < 1, f"{greeting} {took}")
+    claim("all is well afterwards", until(lambda: last(i, i.rcpt).startswith("250"), 10))
+
+
 def open_relays_are_found(i):
     write(f"{i.dir}/tables/wide", "127.0.0.0/8\n64.0.0.0/2\n")
     path = f"{i.dir}/settings"
@@ -218,4 +242,4 @@ def open_relays_are_found(i):
     claim("and nothing of the kind in a good one", "strangers" not in out.stdout and "open relay" not in out.stdout, out.stdout + good[-300:])
 
 
-run(each_action, each_stage, each_table, a_pattern_that_explodes, nobody_answers, open_relays_are_found)
+run(each_action, each_stage, each_table, a_pattern_that_explodes, nobody_answers, names_of_clients, open_relays_are_found)

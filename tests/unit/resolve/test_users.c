@@ -26,7 +26,8 @@ static void world_make(struct world *w, uint64_t cache_secs, uint64_t timeout_se
 
 	*w = (struct world){ .loop = ev_new(&e) };
 	w->cfg = (struct cfg_resolve){ .resolve_cache = cache_secs, .nss_timeout = timeout_secs, .nss_helpers = helpers };
-	w->users = users_new(w->loop, &w->cfg, on_done, w);
+	const struct users_limits limits = { w->cfg.resolve_cache * 1000, w->cfg.nss_timeout * 1000, w->cfg.nss_helpers };
+	w->users = users_new(w->loop, &limits, on_done, w);
 	ev_turn(w->loop, 0);
 }
 

@@ -1,0 +1,20 @@
+/* namer - the client's name by reverse DNS: asked for when it connects, read when it is first wanted, so that nobody waits for a
+ * greeting because of it. */
+#ifndef SMTPD_NAMER_H
+#define SMTPD_NAMER_H
+
+#include "link.h"
+#include "net/addr.h"
+
+struct namer {
+	struct link link; /* of its own: answers to other questions do not stand in line behind a slow name server */
+	uint64_t wait_ms; /* since the connection; 0: names are not looked up */
+	uint64_t until_ms;
+	bool waiting; /* an answer is to come */
+	char name[256];
+};
+
+void namer_start(struct namer *n, const struct addr *client);
+const char *namer_name(struct namer *n); /* "" unknown, also when no answer came in time */
+
+#endif
