@@ -30,8 +30,8 @@ static bool on_net(struct sv key, struct sv value UNUSED, unsigned line, void *a
 	struct addr_net net;
 	if (addr_net_parse(key, &net, NULL) && cfg_net_is_wide(&net))
 		check_add(l->c, CHECK_ERROR, l->file, line,
-			"%.*s: everybody in it may relay by [rule %s]: an open relay; name your own networks only", (int)MIN(key.n, 60),
-			key.p, l->rule->name);
+			"%.*s: everybody in it may relay by [rule %s]: an open relay; name your own networks only",
+			(int)MIN(key.n, 60), key.p, l->rule->name);
 	return true;
 }
 
@@ -55,7 +55,8 @@ static bool on_table(const struct cfg_group *g, const struct cfg_param *p, const
 	l->rule = relay_rule(l->c->t->cfg, g, section);
 	l->file = table_file(spec);
 	if (!m)
-		check_add(l->c, CHECK_ERROR, l->c->t->conf, line_of(l->c, g, section, p->name), "%s = %s: %s", p->name, spec, e.text);
+		check_add(
+			l->c, CHECK_ERROR, l->c->t->conf, line_of(l->c, g, section, p->name), "%s = %s: %s", p->name, spec, e.text);
 	else if (l->rule && strcmp(p->name, "client") == 0 && !map_each(m, on_net, l, &e))
 		check_add(l->c, CHECK_ERROR, l->file, 0, "%s", e.text);
 	map_close(m);
@@ -68,7 +69,8 @@ static void tell_relay_rules(struct check *c)
 	for (size_t i = 0; i < cfg->rules.len; i++) {
 		const struct cfg_rule *r = VEC_AT(&cfg->rules, struct cfg_rule, i);
 		if (r->action.act == CFG_ACT_RELAY)
-			check_add(c, CHECK_NOTE, c->t->conf, r->line, "relaying: who meets [rule %s] may send to any domain", r->name);
+			check_add(c, CHECK_NOTE, c->t->conf, r->line, "relaying: who meets [rule %s] may send to any domain",
+				r->name);
 	}
 }
 
@@ -89,7 +91,8 @@ static void check_catch_all(struct check *c)
 		ptrdiff_t at = sv_rchr(sv_of(d->catch_all), '@');
 		if (at >= 0 && !is_ours(cfg, sv_skip(sv_of(d->catch_all), (size_t)at + 1)))
 			check_add(c, CHECK_WARNING, c->t->conf, d->line,
-				"catch_all = %.100s: all that is sent to made-up names of %.100s is sent on to a foreign domain, which will "
+				"catch_all = %.100s: all that is sent to made-up names of %.100s is sent on to a foreign domain, "
+				"which will "
 				"take this host for the source of its spam",
 				d->catch_all, d->name);
 	}

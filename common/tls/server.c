@@ -46,6 +46,10 @@ static int on_certificate(SSL *ssl, void *arg)
 	const struct tls_server *s = arg;
 	const char *sni = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 	struct chosen c = { .ssl = ssl };
+	/* A ticket of TLS 1.2 holds the keys of its session: who gets hold of the tickets' own key, which lives as long as the
+	 * leader, could read all that was recorded. Resuming in TLS 1.3 comes with a key exchange. */
+	if (SSL_version(ssl) < TLS1_3_VERSION)
+		SSL_set_options(ssl, SSL_OP_NO_TICKET);
 	if (sni && !use_named(s, &c, sni))
 		return 0;
 	if (c.n > 0)

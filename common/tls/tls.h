@@ -45,7 +45,7 @@ struct tls_server_options {
 	enum tls_level level;
 	bool ask_client;            /* a client certificate is asked for, never demanded */
 	const char *client_ca_file; /* "" none: fingerprints only */
-	const char *ticket_context; /* a ticket of another listener is not resumed: the section's name */
+	const char *ticket_context; /* a ticket of another listener is not resumed: the section's name. TLS 1.3 alone has tickets */
 };
 struct tls_server *tls_server_new(const struct tls_server_options *o, struct err *e); /* NULL on failure */
 void tls_server_free(struct tls_server *s);

@@ -1,9 +1,10 @@
 #include "tables.h"
 #include "unit/unit.h"
 
-static const char configuration[] = "hostname = mx.here.example\naliases = inline:{secret=x}\nsender_logins = inline:{al@x.example=al}\n"
-				"[rule a]\nclient = inline:{192.0.2.1=yes}\naction = reject\n"
-				"[rule b]\nsender = !inline:{192.0.2.1=yes}\naction = hold\n";
+static const char configuration[] =
+	"hostname = mx.here.example\naliases = inline:{secret=x}\nsender_logins = inline:{al@x.example=al}\n"
+	"[rule a]\nclient = inline:{192.0.2.1=yes}\naction = reject\n"
+	"[rule b]\nsender = !inline:{192.0.2.1=yes}\naction = hold\n";
 
 static void tables_of_rules_and_smtpd_are_looked_into(void)
 {
@@ -51,7 +52,8 @@ static void a_table_that_is_not_named_for_smtpd_is_refused(void)
 
 void suite_named(void)
 {
-	static const struct unit_case cases[] = { UNIT(tables_of_rules_and_smtpd_are_looked_into), UNIT(a_table_that_is_not_named_for_smtpd_is_refused), UNIT_END };
+	static const struct unit_case cases[] = { UNIT(tables_of_rules_and_smtpd_are_looked_into),
+		UNIT(a_table_that_is_not_named_for_smtpd_is_refused), UNIT_END };
 
 	unit_suite("named", cases);
 }

@@ -356,11 +356,9 @@ static void a_ticket_is_good_on_its_own_listener_only(void)
 	struct world w;
 	setup(&w);
 	struct tls_server *other = new_server(&w, TLS_INTERMEDIATE, "submissions");
-	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
-	for (size_t i = 0; i < COUNT(versions); i++) {
-		CU_ASSERT_TRUE(resumes(w.server, w.server, versions[i]));
-		CU_ASSERT_FALSE(resumes(w.server, other, versions[i]));
-	}
+	CU_ASSERT_TRUE(resumes(w.server, w.server, TLS1_3_VERSION));
+	CU_ASSERT_FALSE(resumes(w.server, other, TLS1_3_VERSION));
+	CU_ASSERT_FALSE(resumes(w.server, w.server, TLS1_2_VERSION)); /* for want of a ticket */
 	tls_server_free(other);
 	teardown(&w);
 }
