@@ -66,6 +66,7 @@ static void put_rcpt(struct msg *m, struct rcpt *r, const struct spool_rcpt *fro
 static void put_asks(struct msg *m, const struct spool_options *o, char **at)
 {
 	m->asks = (struct msg_asks){ .hold_until = o->hold_until,
+		.held = o->held,
 		.deliver_by = o->deliver_by,
 		.envid = put_text(at, o->envid),
 		.ret = (uint8_t)o->ret,

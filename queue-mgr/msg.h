@@ -40,6 +40,7 @@ struct msg_asks {
 	int8_t priority;
 	bool by_return, by_trace;
 	bool smtputf8;
+	bool held; /* on arrival */
 };
 
 enum act { ACT_NONE, ACT_HOLD, ACT_DELETE, ACT_REQUEUE };

@@ -155,9 +155,10 @@ static void arrive_msg(struct qmgr *q, struct msg *m, const struct arrival *a)
 	if (a->look)
 		LOG_INFO("adopted", KV_QID(a->id.text), KV_STR("from", m->sender), KV_U64("size", m->size));
 	fresh_add(q, &a->id);
-	if (a->hold || may_stay_open(q, m)) {
+	bool hold = a->hold || m->asks.held; /* the note of a held message may be lost */
+	if (hold || may_stay_open(q, m)) {
 		add_open(q, m, slot);
-		if (a->hold) {
+		if (hold) {
 			m->act = ACT_HOLD;
 			finish_msg(q, m);
 		} else

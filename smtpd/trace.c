@@ -1,5 +1,7 @@
 #include "trace.h"
 
+#include "rules.h"
+
 #include "mail/date.h"
 #include "mail/hdr.h"
 
@@ -55,7 +57,8 @@ void trace_received(const struct session *s, struct buf *out)
 void trace_postern(const struct session *s, struct buf *out)
 {
 	struct spool_options o = s->txn.options;
-	if (!s->txn.remote) { /* a Maildir takes any of these; of a binary message a report must know */
+	o.held = rules_hold(s); /* the note may be lost with queue-mgr */
+	if (!s->txn.remote) {   /* a Maildir takes any of these; of a binary message a report must know */
 		if (o.body == SPOOL_BODY_8BITMIME)
 			o.body = SPOOL_BODY_7BIT;
 		o.smtputf8 = false;

@@ -48,6 +48,8 @@ void spool_options_put(const struct spool_options *o, struct buf *out)
 		put_word(out, start, "bymode", o->by_mode == 'R' ? "R" : "N");
 	if (o->by_trace)
 		put_word(out, start, "byt", "yes");
+	if (o->held)
+		put_word(out, start, "held", "yes");
 }
 
 static bool take_text(struct sv value, char *dst, size_t size)
@@ -116,6 +118,8 @@ static bool take(struct sv key, struct sv value, struct spool_options *o)
 		return take_mode(value, o);
 	if (sv_eqs(key, "byt"))
 		return take_yes(value, &o->by_trace);
+	if (sv_eqs(key, "held"))
+		return take_yes(value, &o->held);
 	return true; /* of a later version */
 }
 

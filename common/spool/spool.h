@@ -79,6 +79,7 @@ struct spool_options {
 	uint64_t deliver_by; /* by=: Unix time; 0 none (RFC 2852) */
 	char by_mode;        /* 'N' or 'R' with deliver_by */
 	bool by_trace;       /* byt=yes */
+	bool held;           /* held=yes: a rule wants an admin to see it before it is delivered at all */
 };
 #define SPOOL_OPTIONS_MAX 1000                                          /* of the line's content */
 void spool_options_put(const struct spool_options *o, struct buf *out); /* appends what differs from nothing; none: nothing */

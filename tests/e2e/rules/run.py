@@ -101,6 +101,26 @@ action = tempfail 451 4.7.5 Not now
     claim("until it is released", len(i.wait_mails(n + 1)) == n + 1, out)
 
 
+def a_hold_outlives_the_queue_manager(i):
+    """The note about a held message is lost with queue-mgr; the file says it too."""
+    i.expect_deaths = True
+    n = len(i.mails())
+    s = i.smtp()
+    s.hello()
+    s.envelope(i.rcpt, "held@client.example")
+    s.cmd("DATA")
+    for p in i.pids("queue-mgr"):
+        os.kill(p, signal.SIGSTOP)
+    s.send("Subject: held\r\n\r\nx\r\n.\r\n")
+    reply = s.reply()
+    i.kill("queue-mgr")
+    s.close()
+    held = until(lambda: [m for m in i.queue() if "held@client.example" in str(m)])
+    claim("a message that a rule holds is held after a crash too", reply.startswith("250") and held and "hold" in str(held[0]) and
+          len(i.mails()) == n, f"{reply} {i.queue()}")
+    i.postern("queue", "delete", held[0]["id"]) if held else None
+
+
 def each_stage(i):
     rules(i, "[rule c]\nclient = 127.0.0.2\naction = reject Not you\n[rule d]\nclient = 127.0.0.3\naction = tempfail\n")
     r = [greeted(i, f"127.0.0.{n}") for n in (1, 2, 3)]
@@ -242,4 +262,4 @@ def open_relays_are_found(i):
     claim("and nothing of the kind in a good one", "strangers" not in out.stdout and "open relay" not in out.stdout, out.stdout + good[-300:])
 
 
-run(each_action, each_stage, each_table, a_pattern_that_explodes, nobody_answers, names_of_clients, open_relays_are_found)
+run(each_action, a_hold_outlives_the_queue_manager, each_stage, each_table, a_pattern_that_explodes, nobody_answers, names_of_clients, open_relays_are_found)

@@ -332,6 +332,7 @@ static void tags_stand_in_the_message_once_and_hold_in_the_note(void)
 	CU_ASSERT_TRUE(first > 0 && sv_find(sv_skip(file, (size_t)first + 2), SV("X-Postern-Tag")) < 0);
 	CU_ASSERT_TRUE(sv_find(file, SV("\nX-Origin: from outside\n")) > first);
 	CU_ASSERT_EQUAL(c.w.note.hold, 1);
+	CU_ASSERT_TRUE(sv_find(file, SV("\nX-Postern: held=yes\n")) > 0);
 	CU_ASSERT_EQUAL(c.w.commits, 2);
 	say(&c, FROM("a@c.example") TO("user@here.example") MESSAGE); /* nothing of one message reaches the next */
 	CU_ASSERT_EQUAL(c.w.note.hold, 0);

@@ -9,7 +9,7 @@ static bool same(const struct spool_options *a, const struct spool_options *b)
 	return a->body == b->body && a->smtputf8 == b->smtputf8 && a->requiretls == b->requiretls && a->ret == b->ret &&
 	       strcmp(a->envid, b->envid) == 0 && strcmp(a->auth, b->auth) == 0 && a->hold_until == b->hold_until &&
 	       a->priority == b->priority && a->deliver_by == b->deliver_by && a->by_mode == b->by_mode &&
-	       a->by_trace == b->by_trace;
+	       a->by_trace == b->by_trace && a->held == b->held;
 }
 
 static void options_are_read_as_written(void)
@@ -27,6 +27,7 @@ static void options_are_read_as_written(void)
 		{ { .hold_until = 1795464636, .priority = -9 }, "hold=1795464636 prio=-9" },
 		{ { .priority = 9 }, "prio=9" },
 		{ { .deliver_by = 1795464636, .by_mode = 'R' }, "by=1795464636 bymode=R" },
+		{ { .held = true }, "held=yes" },
 		{ { .deliver_by = 1, .by_mode = 'N', .by_trace = true }, "by=1 bymode=N byt=yes" },
 	};
 	for (size_t i = 0; i < COUNT(t); i++) {
