@@ -10,11 +10,9 @@ struct question {
 };
 
 /* --- what words and tables are compared with ------------------------------------------------------------------------------ */
-static bool below(struct sv name, const struct cfg_word *w) { return sv_iends(name, sv_of(w->text)); }
-
 static bool name_fits(struct sv name, const struct cfg_word *w)
 {
-	return w->kind == CFG_WORD_BELOW ? below(name, w) : sv_ieqs(name, w->text);
+	return w->kind == CFG_WORD_BELOW ? sv_iends(name, sv_of(w->text)) : sv_ieqs(name, w->text);
 }
 
 static bool client_fits(const struct question *q, const struct cfg_word *w)
@@ -52,19 +50,29 @@ static struct sv domain_of(const struct maddr *a, char dst[MADDR_DOMAIN_MAX + 1]
 	return sv_of(!a->literal && maddr_domain_ascii(sv_of(a->domain), dst, NULL) ? dst : a->domain);
 }
 
+/* The domain of a word, with its dot if it has one: here as well either spelling will do. */
+static struct sv word_domain(struct sv text, char dst[MADDR_DOMAIN_MAX + 2])
+{
+	bool dot = sv_starts(text, SV("."));
+	dst[0] = '.';
+	if (sv_is_ascii(text) || !maddr_domain_ascii(sv_skip(text, dot), dst + dot, NULL))
+		return text;
+	return sv_of(dst);
+}
+
 static bool address_fits(const struct question *q, const struct maddr *a, const struct cfg_word *w)
 {
-	char ascii[MADDR_DOMAIN_MAX + 1];
+	char ascii[MADDR_DOMAIN_MAX + 1], word_ascii[MADDR_DOMAIN_MAX + 2];
 	struct sv text = sv_of(w->text), domain = domain_of(a, ascii);
 	ptrdiff_t at = sv_rchr(text, '@');
+	struct sv wanted = word_domain(sv_skip(text, (size_t)(at + 1)), word_ascii);
 	if (a->null || w->kind == CFG_WORD_NULL)
 		return a->null && w->kind == CFG_WORD_NULL;
 	if (w->kind == CFG_WORD_BELOW)
-		return below(domain, w);
+		return sv_iends(domain, wanted);
 	if (w->kind == CFG_WORD_DOMAIN)
-		return sv_ieq(domain, text);
-	return user_fits(q, a, sv_sub(text, 0, (size_t)at)) &&
-	       (w->kind == CFG_WORD_USER || sv_ieq(domain, sv_skip(text, (size_t)at + 1)));
+		return sv_ieq(domain, wanted);
+	return user_fits(q, a, sv_sub(text, 0, (size_t)at)) && (w->kind == CFG_WORD_USER || sv_ieq(domain, wanted));
 }
 
 static bool sender_fits(const struct question *q, const struct cfg_word *w) { return address_fits(q, q->sender, w); }
@@ -298,7 +306,7 @@ bool rules_pass(struct session *s, enum rules_stage stage, const struct maddr *s
 static bool is_postmaster(const struct session *s, const struct maddr *to)
 {
 	const struct cfg_global *g = &s->cfg->global;
-	bool ours = sv_ieqs(sv_of(to->domain), g->origin);
+	bool ours = to->literal || sv_ieqs(sv_of(to->domain), g->origin);
 	for (size_t i = 0; i < g->domains.n && !ours; i++)
 		ours = sv_ieqs(sv_of(to->domain), g->domains.item[i]);
 	return ours && sv_ieqs(maddr_local(to), "postmaster");

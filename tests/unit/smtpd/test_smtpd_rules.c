@@ -144,6 +144,16 @@ static void words_fit_what_they_say(void)
 			HI "MAIL FROM:<a@b\xc3\xbc"
 			   "cher.example> SMTPUTF8\r\n",
 			"220 250 550/5.7.1", { 0 } },
+		{ RULE("sender = .b\xc3\xbc"
+		       "cher.example\n",
+			  "reject"),
+			HI "MAIL FROM:<a@x.b\xc3\xbc"
+			   "cher.example> SMTPUTF8\r\n",
+			"220 250 550/5.7.1", { 0 } },
+		{ RULE("sender = a@b\xc3\xbc"
+		       "cher.example\n",
+			  "reject"),
+			HI FROM("a@xn--bcher-kva.example"), "220 250 550/5.7.1", { 0 } },
 		{ RULE("account = ann\n", "reject"), DIALOG, AT_MAIL, { .account = "Ann" } },
 		{ RULE("account = ann\n", "reject"), DIALOG, PASS, { .account = "bea" } },
 		{ RULE("account = any\n", "reject"), DIALOG, AT_MAIL, { .account = "bea" } },
