@@ -3,9 +3,9 @@
  *   name = value          comments start with '#'; a line that starts with blank continues the one before
  *   [listener smtp]       sections `listener`, `domain`, `relay`, `rule`, each with a name; unknown names are errors
  *
- * Every parameter is one row (cfg_param) in its owner's table, own_<owner>.c beside this file; parser, printer, `postern
- * config`, postern.conf(5) and the checks all come from it. The tables stand here and not in the daemons because master and the
- * tools need all of them. master parses the file once and hands every daemon a sealed memfd with the result printed by
+ * Every parameter is one row (cfg_param) in its owner's table, common/params/<owner>.c; parser, printer, `postern
+ * config`, postern.conf(5) and the checks all come from it. The tables stand in the library and not in the daemons because master
+ * and the tools need all of them. master parses the file once and hands every daemon a sealed memfd with the result printed by
  * cfg_print(); daemons read it back with the same parser. A parsed `struct cfg` never changes. */
 #ifndef CONFIG_CFG_H
 #define CONFIG_CFG_H

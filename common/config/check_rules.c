@@ -4,7 +4,14 @@
  * certificate, with whatever HELO, sender and reverse name suits it, and with a recipient anywhere. Each condition fits every
  * stranger, some, or none. A relay rule that fits some is an open relay, unless a rule before it has already ended the matter for
  * every stranger. */
+#include "config/own.h"
 #include "config/raw.h"
+
+const struct cfg_match *cfg_rule_condition(const struct cfg_rule *r, size_t i)
+{
+	BUG_IF(i >= CFG_CONDITIONS || cfg_rule_params[i].type != CFG_T_MATCH);
+	return (const struct cfg_match *)(const void *)((const char *)r + cfg_rule_params[i].offset);
+}
 
 #define WIDE_BITS4 8 /* of a network that is no longer one's own: fewer bits than these */
 #define WIDE_BITS6 16

@@ -6,6 +6,18 @@
 #define TAG_NAME_MAX 60
 #define TAG_HEADER "X-Postern-Tag"
 
+static const char *const acts[] = { [CFG_ACT_NONE] = "",
+	[CFG_ACT_ACCEPT] = "accept",
+	[CFG_ACT_RELAY] = "relay",
+	[CFG_ACT_REJECT] = "reject",
+	[CFG_ACT_TEMPFAIL] = "tempfail",
+	[CFG_ACT_HOLD] = "hold",
+	[CFG_ACT_REDIRECT] = "redirect",
+	[CFG_ACT_TAG] = "tag" };
+
+const char *cfg_act_name(enum cfg_act act) { return acts[act]; }
+bool cfg_act_ends(enum cfg_act act) { return act != CFG_ACT_HOLD && act != CFG_ACT_TAG; }
+
 static bool is_printable(struct sv s)
 {
 	for (size_t i = 0; i < s.n; i++)

@@ -15,22 +15,3 @@ const struct cfg_param cfg_rule_params[] = {
 	  "accept, relay, reject [CODE] [X.Y.Z] [text], tempfail [CODE] [X.Y.Z] [text], hold [why], redirect ADDRESS, tag NAME, or tag Header: value." },
 	CFG_END
 };
-/* clang-format on */
-
-const struct cfg_match *cfg_rule_condition(const struct cfg_rule *r, size_t i)
-{
-	BUG_IF(i >= CFG_CONDITIONS || cfg_rule_params[i].type != CFG_T_MATCH);
-	return (const struct cfg_match *)(const void *)((const char *)r + cfg_rule_params[i].offset);
-}
-
-static const char *const acts[] = { [CFG_ACT_NONE] = "",
-	[CFG_ACT_ACCEPT] = "accept",
-	[CFG_ACT_RELAY] = "relay",
-	[CFG_ACT_REJECT] = "reject",
-	[CFG_ACT_TEMPFAIL] = "tempfail",
-	[CFG_ACT_HOLD] = "hold",
-	[CFG_ACT_REDIRECT] = "redirect",
-	[CFG_ACT_TAG] = "tag" };
-
-const char *cfg_act_name(enum cfg_act act) { return acts[act]; }
-bool cfg_act_ends(enum cfg_act act) { return act != CFG_ACT_HOLD && act != CFG_ACT_TAG; }
