@@ -28,11 +28,30 @@ static void check_file(struct world *w)
 	spool_envelope_free(&env);
 }
 
+/* One rule of each kind, none of which lets anybody relay. */
+static const char rules[] = "[rule name]\nhelo = .refused.example\naction = reject\n"
+			    "[rule sender]\nsender = refused@, .refused.example, inline.example\naction = reject 553 5.1.8 no\n"
+			    "[rule table]\nsender = inline:{t.example=x; u@v.example=y}\naction = tempfail\n"
+			    "[rule mark]\nsender = !<>\naction = tag marked\n"
+			    "[rule wait]\nrecipient = other@\naction = hold\n"
+			    "[rule turn]\nrecipient = gone@here.example\naction = redirect user@here.example\n"
+			    "[rule free]\nsender = <>\naction = accept\n"
+			    "[rule last]\nrecipient = refused@\naction = reject\n";
+
+static struct vec parsed_rules(void)
+{
+	static struct cfg *parsed; /* kept for all runs */
+	if (!parsed)
+		parsed = cfg_parse(sv_of(rules), NULL);
+	return parsed->rules;
+}
+
 static void talk(struct world *w, struct sv in, size_t chunk)
 {
 	world_open(w, CLIENT_NET);
 	w->cfg.global.message_max_size = 20000;
 	w->cfg.smtpd.errors_max = 50;
+	w->cfg.rules = parsed_rules();
 	world_offer_tls(w);
 	session_greet(&w->s, &w->replies);
 	world_say(w, in, chunk);
