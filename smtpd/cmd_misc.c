@@ -155,6 +155,8 @@ const struct command session_commands[] = {
 	{ "EXPN", PH_ANY, "", "EXPN address [SMTPUTF8]: what an alias leads to, for those who have authenticated", IN_BOTH, false,
 		cmd_expn },
 	{ "HELP", PH_ANY, "", "HELP [command]: this text", IN_BOTH, false, cmd_help },
+	{ "XCLIENT", PH_START | PH_HELLO, "A message is in progress: finish it, or say RSET",
+		"XCLIENT ADDR=...: who the real client is, from listed proxies", IN_BOTH, false, cmd_xclient },
 	{ "QUIT", PH_ANY, "", "QUIT: ends the connection", IN_BOTH, true, cmd_quit },
 	{ NULL },
 };

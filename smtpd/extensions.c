@@ -16,6 +16,14 @@ static bool under_tls(const struct session *s) { return s->tls_active; }
 /* RFC 4865 4: a service of submission. */
 static bool can_hold(const struct session *s) { return session_may_relay(s) && s->cfg->smtpd.future_release_max > 0; }
 
+static bool may_xclient(const struct session *s) { return s->client.may_xclient; }
+
+static void xclient_args(const struct session *s, struct buf *out)
+{
+	(void)s;
+	buf_puts(out, " NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
+}
+
 /* RFC 3207 4.2: not once TLS is in use. */
 static bool can_start_tls(const struct session *s) { return s->client.tls_ready && !s->tls_active; }
 
@@ -60,6 +68,7 @@ static const struct {
 	[EXT_MT_PRIORITY]         = { "MT-PRIORITY",         always,    NULL },
 	[EXT_DELIVERBY]           = { "DELIVERBY",           always,    NULL },
 	[EXT_LIMITS]              = { "LIMITS",              always,    limits_args },
+	[EXT_XCLIENT]             = { "XCLIENT",             may_xclient, xclient_args },
 	[EXT_HELP]                = { "HELP",                always,    NULL },
 };
 /* clang-format on */

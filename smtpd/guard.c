@@ -4,18 +4,10 @@
 
 #define GREETED_MS (24 * 3600 * 1000ull)
 
-static bool in_nets(const struct cfg_nets *nets, const struct addr *a)
-{
-	for (size_t i = 0; i < nets->n; i++)
-		if (addr_net_has(&nets->item[i], a))
-			return true;
-	return false;
-}
-
 void guard_start(struct guard *g, struct svc_ctx *ctx, const struct cfg *cfg, struct limits *limits, const struct session_client *c)
 {
 	*g = (struct guard){ .limits = limits, .cfg = cfg, .ctx = ctx };
-	g->stranger = c->kind == CLIENT_NET && !c->trusted && !in_nets(&cfg->limits.unlimited_networks, &c->addr);
+	g->stranger = c->kind == CLIENT_NET && !c->trusted && !cfg_nets_has(&cfg->limits.unlimited_networks, &c->addr);
 	if (g->stranger && limits) {
 		g->client = limits_client(limits, &c->addr);
 		g->network = limits_network(limits, &c->addr);

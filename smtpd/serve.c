@@ -1,4 +1,5 @@
 /* One client from accept to close: moves bytes between its socket and the session, and knows about time. */
+#include "client.h"
 #include "secure.h"
 
 #include "base/clock.h"
@@ -43,47 +44,6 @@ static void out_of_memory(void)
 	if (oom_client >= 0 && send(oom_client, text, sizeof text - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		_exit(71);
 	_exit(71); /* EX_OSERR */
-}
-
-/* --- who is it? --- */
-static bool in_nets(const struct cfg_nets *nets, const struct addr *a)
-{
-	for (size_t i = 0; i < nets->n; i++)
-		if (addr_net_has(&nets->item[i], a))
-			return true;
-	return false;
-}
-
-static void know_local(struct worker *w, int fd, struct session_client *c)
-{
-	struct err e = { 0 };
-	pid_t pid;
-	uid_t uid;
-	gid_t gid;
-	c->kind = CLIENT_SUBMIT;
-	c->uid = 65534; /* nobody, for whom the kernel does not name */
-	if (!sock_peer_cred(fd, &pid, &uid, &gid, &e)) {
-		LOG_WARN("peer-unknown", KV_ERR(&e));
-		return;
-	}
-	c->uid = uid;
-	if (!resolver_user(&w->resolver, uid, c->user, sizeof c->user, &e) || sv_has_ctl(sv_of(c->user)) ||
-		strpbrk(c->user, "()\\"))
-		c->user[0] = '\0'; /* it is a comment in our Received line, and may be missing there */
-}
-
-static void know_client(struct worker *w, const struct svc_client *client, struct session_client *c)
-{
-	*c = (struct session_client){ .kind = CLIENT_NET, .addr = client->peer, .listener = client->on->cfg };
-	if (strcmp(client->on->name, "smtpd.bounce") == 0 && !client->on->tcp)
-		c->kind = CLIENT_BOUNCE;
-	else if (strcmp(client->on->name, "smtpd.lmtp") == 0 && !client->on->tcp)
-		c->kind = CLIENT_LMTP;
-	else if (!client->on->tcp)
-		know_local(w, client->fd, c);
-	else
-		c->trusted = in_nets(&w->cfg->global.trusted_networks, &client->peer);
-	c->tls_ready = keys_for(&w->leader->keys, c->listener) != NULL;
 }
 
 static void make_id(char dst[9])
@@ -380,7 +340,7 @@ void serve_client(struct svc_ctx *ctx, struct svc_client *client)
 	log_session(id);
 	oom_client = client->fd;
 	oom_set(out_of_memory);
-	know_client(t.worker, client, &who);
+	bool known = client_know(t.worker, client, &who);
 	namer_start(&t.worker->namer, &who.addr);
 	conn_init(&t.conn, client->fd, svc_wake_fd(ctx));
 	client->fd = -1;
@@ -388,7 +348,10 @@ void serve_client(struct svc_ctx *ctx, struct svc_client *client)
 	guard_start(&t.worker->guard, ctx, t.worker->cfg, t.worker->leader->limits, &who);
 	session_init(&t.session, t.worker->cfg, &worker_ops, t.worker, &who, id);
 	LOG_DEBUG("connected", KV_STR("client", t.session.client_text), KV_STR("listener", client->on->name));
-	if (may_enter(&t) && encrypts_at_once(&t) && waits_for_greeting(&t))
+	if (!known) {
+		t.end = "no-proxy-header";
+		t.session.phase = PH_QUIT;
+	} else if (may_enter(&t) && encrypts_at_once(&t) && waits_for_greeting(&t))
 		converse(&t);
 	part(&t);
 	log_end(&t);

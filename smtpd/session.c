@@ -185,6 +185,8 @@ static void run_unknown(struct session *s, struct sv verb, struct buf *reply)
 {
 	if (is_web_verb(verb)) /* a browser that was made to talk to us: what follows are headers that others chose */
 		session_close(s, "4.7.0", "This is a mail server, not a web server", reply);
+	else if (sv_ieqs(verb, "PROXY")) /* from somebody who is not listed: what follows is another's */
+		session_close(s, "4.7.0", "The PROXY protocol is not for you", reply);
 	else
 		session_complain(s, reply, 500, "5.5.2", "Unknown command; HELP lists those that there are");
 }
@@ -215,6 +217,9 @@ static void run_line(struct session *s, struct sv line, struct buf *reply)
 		session_complain(s, reply, 501, "5.5.4", "%s takes no argument", c->verb);
 	else
 		s->phase = c->run(s, arg, reply);
+	/* A proxy may pass on whatever its client says from here: that must not become somebody else. */
+	if (s->proxied && c && c->run != cmd_xclient)
+		s->client.may_xclient = false;
 }
 
 /* RFC 4954 4: what AUTH says may be longer than a command. */

@@ -45,10 +45,11 @@ struct session_client {
 	enum client_kind kind;
 	const struct cfg_listener *listener; /* CLIENT_NET; NULL otherwise */
 	struct addr addr;
-	bool trusted;   /* CLIENT_NET: in trusted_networks */
-	bool tls_ready; /* a handshake is possible */
-	uint64_t uid;   /* CLIENT_SUBMIT */
-	char user[65];  /* its name, "" when it has none */
+	bool trusted;     /* CLIENT_NET: in trusted_networks */
+	bool may_xclient; /* CLIENT_NET: the listener lists it */
+	bool tls_ready;   /* a handshake is possible */
+	uint64_t uid;     /* CLIENT_SUBMIT */
+	char user[65];    /* its name, "" when it has none */
 };
 
 /* What the session needs from outside. Calls may block under their own deadlines; errors are for our log, never for the client. */
@@ -81,6 +82,7 @@ struct session_ops {
 	/* The client's name by reverse DNS, if that name leads back to its address; "" when there is none, or nobody answers in
 	 * time. */
 	const char *(*client_name)(void *env);
+	void (*client_changed)(void *env, const struct session_client *c); /* XCLIENT */
 };
 
 struct refusal {
@@ -128,6 +130,7 @@ struct session {
 	enum phase phase;
 	char helo[256];
 	bool esmtp;
+	bool proxied;   /* XCLIENT was said: with the next command it is over */
 	bool closed;    /* by us: 421 */
 	bool start_tls; /* the caller: refuse unread input, flush the reply, shake hands, session_tls_started() */
 	bool tls_active;
@@ -183,6 +186,7 @@ enum phase cmd_noop(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_vrfy(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_expn(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_help(struct session *s, struct sv arg, struct buf *reply);
+enum phase cmd_xclient(struct session *s, struct sv arg, struct buf *reply);
 enum phase cmd_quit(struct session *s, struct sv arg, struct buf *reply);
 
 size_t data_feed(struct session *s, struct sv in, struct buf *reply);  /* in PH_DATA */

@@ -130,5 +130,13 @@ static const char *op_client_name(void *env)
 	return namer_name(&w->namer);
 }
 
+static void op_client_changed(void *env, const struct session_client *c)
+{
+	struct worker *w = env;
+	struct guard *g = &w->guard;
+	namer_start(&w->namer, &c->addr);
+	guard_start(g, g->ctx, g->cfg, g->limits, c);
+}
+
 const struct session_ops worker_ops = { op_resolve, op_lend, op_lent, op_stream, op_commit, op_abandon, op_check, op_allow,
-	op_table, op_auth, op_auth_cancel, op_spend, op_now, op_client_name };
+	op_table, op_auth, op_auth_cancel, op_spend, op_now, op_client_name, op_client_changed };

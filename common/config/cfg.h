@@ -168,6 +168,7 @@ struct cfg_listener {
 	struct cfg_list address; /* "*:25", "127.0.0.1:2525", "[::1]:25" */
 	int protocol;            /* enum cfg_protocol */
 	int tls;                 /* enum cfg_listener_tls */
+	struct cfg_nets proxy, xclient;
 };
 struct cfg_domain {
 	const char *name;
@@ -259,6 +260,7 @@ typedef bool cfg_on_table(
 	const struct cfg_group *owner, const struct cfg_param *p, const char *section, const char *spec, void *arg);
 bool cfg_each_table(const struct cfg *c, cfg_on_table *on, void *arg);
 bool cfg_net_is_wide(const struct addr_net *net);                           /* much of the Internet: nobody's own network */
+bool cfg_nets_has(const struct cfg_nets *nets, const struct addr *a);
 const struct cfg_domain *cfg_domain(const struct cfg *c, struct sv domain); /* its section, or NULL */
 
 #endif

@@ -23,3 +23,11 @@ const struct cfg_group cfg_groups[] = {
 	SECTION(rule, rules, cfg_rule_params),
 	{ NULL },
 };
+
+bool cfg_nets_has(const struct cfg_nets *nets, const struct addr *a)
+{
+	for (size_t i = 0; i < nets->n; i++)
+		if (addr_net_has(&nets->item[i], a))
+			return true;
+	return false;
+}

@@ -101,6 +101,8 @@ const struct cfg_param cfg_listener_params[] = {
 	CFG_LIST(struct cfg_listener, address, "", 100, "Addresses and ports to listen on: 192.0.2.1:25, [2001:db8::1]:25, or *:25 for all of both families."),
 	CFG_ENUM(struct cfg_listener, protocol, "smtp", protocols, "What is spoken there."),
 	CFG_ENUM(struct cfg_listener, tls, "auto", listener_tls, "auto: TLS is offered when there is a certificate. off: never. require: a sender must use it. Always so where the protocol is submissions."),
+	CFG_NETS(struct cfg_listener, proxy, "", 1000, "Balancers that speak the PROXY protocol (version 1 or 2) there and say who their client is. They must; others are taken for what their address says."),
+	CFG_NETS(struct cfg_listener, xclient, "", 1000, "Clients that may say with XCLIENT who their own client is, and who has authenticated with them: a filter or proxy of your own."),
 	CFG_END
 };
 

@@ -29,6 +29,7 @@ struct world {
 	struct spam_req asked;
 	struct buf checked; /* the message as the content check saw it */
 	struct queue_note note;
+	struct addr client_now; /* by XCLIENT */
 	unsigned handshakes;
 	struct cfg_listener listener; /* world_offer_tls() */
 	struct auth_start auth_start;
@@ -254,8 +255,15 @@ static const char *world_client_name(void *env)
 	return w->client_name ? w->client_name : "";
 }
 
+static void world_client_changed(void *env, const struct session_client *c)
+{
+	struct world *w = env;
+	w->client_now = c->addr;
+}
+
 static const struct session_ops world_ops = { world_resolve, world_lend, world_lent, world_stream, world_commit, world_abandon,
-	world_check, world_allow, world_table, world_auth, world_auth_cancel, world_spend, world_now, world_client_name };
+	world_check, world_allow, world_table, world_auth, world_auth_cancel, world_spend, world_now, world_client_name,
+	world_client_changed };
 
 /* --- life --- */
 static int world_nowhere(void *arg)
