@@ -58,7 +58,7 @@ void trace_postern(const struct session *s, struct buf *out)
 {
 	struct spool_options o = s->txn.options;
 	o.held = rules_hold(s); /* the note may be lost with queue-mgr */
-	if (!s->txn.remote) {   /* a Maildir takes any of these; of a binary message a report must know */
+	if (!s->txn.remote) {   /* a Maildir takes any of these; of a binary message its readers must know */
 		if (o.body == SPOOL_BODY_8BITMIME)
 			o.body = SPOOL_BODY_7BIT;
 		o.smtputf8 = false;
