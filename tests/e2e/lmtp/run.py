@@ -1,6 +1,7 @@
 """LMTP (RFC 2033): another mail system hands mail over, on the Unix socket and on a TCP listener; each recipient has its own reply."""
 import os
 import smtplib
+import subprocess
 
 from postern import Smtp, body_of, claim, content, message, run
 
@@ -35,6 +36,9 @@ def by_socket(i):
     claim("the socket is for its group alone", os.stat(path).st_mode & 0o777 == 0o660)
     with smtplib.LMTP(path) as c:
         refused = c.sendmail("a@client.example", [i.rcpt, f"nosuch@{i.domain}"], message("smtplib"))
+    n = len(i.mails())
+    r = subprocess.run(["swaks", "--socket", path, "--protocol", "LMTP", "--from", "c@client.example", "--to", i.rcpt], capture_output=True, text=True, timeout=30)
+    claim("swaks: LMTP", r.returncode == 0 and len(i.wait_mails(n + 1)) > n, r.stdout[-1500:])
     claim("python's LMTP client delivers and sees who was refused", list(refused) == [f"nosuch@{i.domain}"], refused)
 
 

@@ -1,6 +1,7 @@
 """PROXY protocol and XCLIENT: who is believed when it says who its client is, and who is not."""
 import socket
 import struct
+import subprocess
 import time
 
 from postern import Smtp, claim, content, message, run
@@ -31,6 +32,15 @@ def delivered(i, s, name):
     return content(mails[-1]) if reply.startswith("250") and len(mails) > before else reply.encode()
 
 
+def swaks(i, where, *more):
+    """What a client that others wrote makes of it: the message that it delivered."""
+    before = len(i.mails())
+    r = subprocess.run(["swaks", "--server", where[0], "--port", str(where[1]), "--from", "c@client.example", "--to", i.rcpt, *more],
+                       capture_output=True, text=True, timeout=30)
+    mails = i.wait_mails(before + 1, secs=5)
+    return content(mails[-1]) if len(mails) > before else (r.stdout + r.stderr).encode()
+
+
 def by_proxy(i):
     where = listener(i, "balanced", "proxy = 127.0.0.1")
     text = delivered(i, opened(where, b"PROXY TCP4 192.0.2.77 192.0.2.1 40000 25\r\n"), "v1")
@@ -48,6 +58,11 @@ def by_proxy(i):
     s.send(b"PROXY ")
     claim("half a header has a deadline", s.reply() == "" and time.monotonic() - start < 10)
     claim("the log names the balancer", i.wait_log(r" proxy-refused .*client=127.0.0.1", 4), i.log()[-600:])
+    for version in ("1", "2"):
+        text = swaks(i, where, "--proxy-version", version, "--proxy-family", "TCP4" if version == "1" else "AF_INET",
+                     "--proxy-source", "192.0.2.79", "--proxy-source-port", "40000", "--proxy-dest", "192.0.2.1", "--proxy-dest-port", "25",
+                     *([] if version == "1" else ["--proxy-protocol", "STREAM"]))
+        claim(f"swaks: version {version}", b"[192.0.2.79])" in text, text[-1500:])
     s = i.smtp()
     claim("where none is listed the header is refused", s.cmd("PROXY TCP4 192.0.2.77 192.0.2.1 40000 25").startswith("421 4.7.0"))
 
@@ -61,6 +76,8 @@ def by_xclient(i):
     claim("a new greeting", s.cmd("XCLIENT NAME=[UNAVAILABLE] ADDR=192.0.2.78 PORT=40000").startswith("220 "))
     text = delivered(i, s, "xclient")
     claim("the client is whom XCLIENT named", b"[192.0.2.78])" in text, text[:600])
+    text = swaks(i, where, "--xclient-addr", "192.0.2.80", "--xclient-name", "c.example", "--xclient-helo", "helo.example")
+    claim("swaks: XCLIENT", b"[192.0.2.80])" in text, text[-1500:])
     claim("the log has both", i.wait_log(r" xclient .*by=127.0.0.1 client=192.0.2.78"))
 
 
