@@ -259,7 +259,7 @@ bool cfg_was_set(const struct cfg *c, const char *name, unsigned *ret_line); /* 
 typedef bool cfg_on_table(
 	const struct cfg_group *owner, const struct cfg_param *p, const char *section, const char *spec, void *arg);
 bool cfg_each_table(const struct cfg *c, cfg_on_table *on, void *arg);
-bool cfg_net_is_wide(const struct addr_net *net);                           /* much of the Internet: nobody's own network */
+bool cfg_net_is_wide(const struct addr_net *net); /* much of the Internet: nobody's own network */
 bool cfg_nets_has(const struct cfg_nets *nets, const struct addr *a);
 const struct cfg_domain *cfg_domain(const struct cfg *c, struct sv domain); /* its section, or NULL */
 
