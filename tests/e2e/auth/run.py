@@ -1,0 +1,264 @@
+"""AUTH and submission: real clients and mechanisms, PAM with a real user, refusals, throttling, budgets, addresses of one's own, a
+dead authd, and no secret anywhere."""
+import base64
+import glob
+import hashlib
+import hmac
+import os
+import shutil
+import signal
+import smtplib
+import ssl
+import statistics
+import subprocess
+import time
+
+from postern import ROOT, Smtp, claim, content, message, run, skip, until
+
+WRONG = "not-the-password"
+
+
+def b64(text):
+    return base64.b64encode(text if isinstance(text, bytes) else text.encode()).decode()
+
+
+def plain(user, password):
+    return "AUTH PLAIN " + b64(f"\0{user}\0{password}")
+
+
+def connect(i, tls=False):
+    s = Smtp(i.submission)
+    s.hello()
+    if tls:
+        s.cmd("STARTTLS")
+        context = ssl._create_unverified_context()
+        s.sock = context.wrap_socket(s.sock)
+        s.hello()
+    return s
+
+
+def login(i, user=None, password=None):
+    s = connect(i)
+    answer = s.cmd(plain(user or i.user, password or i.password))
+    return s, answer
+
+
+def scram(s, user, password, cbind=b"n,,", mechanism="SCRAM-SHA-256", data=b""):
+    bare = f"n={user},r=clientnonce"
+    challenge = s.cmd(f"AUTH {mechanism} " + b64(cbind + bare.encode()))
+    if not challenge.startswith("334 "):
+        return challenge, False
+    first = base64.b64decode(challenge[4:]).decode()
+    at = dict(x.split("=", 1) for x in first.split(","))
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(at["s"]), int(at["i"]))
+    key = hmac.digest(salted, b"Client Key", "sha256")
+    final = f"c={b64(cbind + data)},r={at['r']}"
+    auth = f"{bare},{first},{final}".encode()
+    signature = hmac.digest(hashlib.sha256(key).digest(), auth, "sha256")
+    answer = s.cmd(b64(final + ",p=" + b64(bytes(a ^ b for a, b in zip(key, signature)))))
+    if not answer.startswith("334 "):
+        return answer, False
+    proof = b"v=" + base64.b64encode(hmac.digest(hmac.digest(salted, b"Server Key", "sha256"), auth, "sha256"))
+    return s.cmd(""), base64.b64decode(answer[4:]) == proof
+
+
+def mechanisms(i):
+    s = connect(i)
+    claim("PLAIN with the right password", s.cmd(plain(i.user, i.password)).startswith("235 2.7.0"))
+    claim("a second AUTH is out of order", s.cmd(plain(i.user, i.password)).startswith("503 5.5.1"))
+    s = connect(i)
+    claim("LOGIN asks for both", s.cmd("AUTH LOGIN") == "334 VXNlcm5hbWU6" and s.cmd(b64(i.user)) == "334 UGFzc3dvcmQ6")
+    claim("and succeeds", s.cmd(b64(i.password)).startswith("235"))
+    answer, proved = scram(connect(i), i.user, i.password)
+    claim("SCRAM-SHA-256 succeeds, and the server proves itself", answer.startswith("235") and proved, answer)
+    answer, _ = scram(connect(i), i.user, WRONG)
+    claim("SCRAM-SHA-256 with a wrong password", answer.startswith("535 5.7.8"), answer)
+    s = connect(i, tls=True)
+    offered = s.cmd("EHLO x.example")
+    claim("-PLUS is offered under TLS 1.3", "SCRAM-SHA-256-PLUS" in offered, offered)
+    answer, _ = scram(s, i.user, i.password, b"y,,")
+    claim("a client that did not see it has met a man in the middle", answer.startswith("535"), answer)
+    answer, _ = scram(connect(i, tls=True), i.user, i.password, b"p=tls-exporter,,", "SCRAM-SHA-256-PLUS", bytes(32))
+    claim("-PLUS with another channel's binding", answer.startswith("535"), answer)
+
+
+def grammar(i):
+    s = connect(i)
+    claim("AUTH is offered on loopback", "\n250-AUTH PLAIN LOGIN SCRAM-SHA-256\n" in s.hello() + "\n", s.hello())
+    claim("not on port 25", "AUTH" not in i.smtp().hello())
+    claim("MAIL before AUTH", s.cmd("MAIL FROM:<a@x.example>").startswith("530 5.7.0"))
+    for line, want in (("AUTH", "501"), ("AUTH PLAIN a b", "501"), ("AUTH CRAM-MD5", "504"), ("AUTH PLAIN !!!!", "501"),
+                       ("AUTH EXTERNAL", "504"), ("AUTH PLAIN =", "501"), ("AUTH PLAIN " + b64("x" * 9000), "501"), ("AUTH PLAIN " + "A" * 13000, "500")):
+        answer = s.cmd(line)
+        claim(f"{line[:24]!r} is answered {want}", answer.startswith(want), answer)
+    claim("a challenge may be cancelled", s.cmd("AUTH PLAIN") == "334 " and s.cmd("*").startswith("501"))
+    claim("and may be too long", s.cmd("AUTH PLAIN") == "334 " and s.cmd("A" * 13000).startswith("500 5.5.6"))
+    claim("the session goes on", s.cmd(plain(i.user, i.password)).startswith("235"))
+    s.envelope(i.rcpt2, i.rcpt)
+    claim("AUTH within a message", s.cmd("AUTH PLAIN").startswith("503"))
+    s = i.smtp()
+    s.hello()
+    claim("AUTH where it is not offered", s.cmd(plain(i.user, i.password)).startswith("502"))
+
+
+def clients(i):
+    host, port = i.submission
+    text = f"From: <{i.rcpt}>\nTo: <{i.rcpt2}>\nSubject: x\n\n%s\n"
+    tools = {
+        "swaks": ["swaks", "--server", host, "--port", str(port), "-tls", "--auth", "LOGIN", "--auth-user", i.user, "--auth-password", i.password,
+                  "--from", i.rcpt, "--to", i.rcpt2, "--body", "by-swaks"],
+        "curl": ["curl", "-sS", f"smtp://{host}:{port}", "--user", f"{i.user}:{i.password}", "--mail-from", i.rcpt, "--mail-rcpt", i.rcpt2, "-T", "-"],
+        "msmtp": ["msmtp", f"--host={host}", f"--port={port}", "--tls=off", "--auth=scram-sha-256", f"--user={i.user}",
+                  f"--passwordeval=echo {i.password}", f"--from={i.rcpt}", i.rcpt2],
+    }
+    for name, args in tools.items():
+        if not shutil.which(name):
+            skip(name, "not installed")
+            continue
+        n = len(i.mails(i.maildir2))
+        data = text % f"by-{name}"
+        r = subprocess.run(args, input=data.replace("\n", "\r\n") if name == "curl" else data, capture_output=True, text=True, timeout=30)
+        found = i.wait_mails(n + 1, i.maildir2)
+        if name == "msmtp" and "authentication method" in r.stderr:
+            skip("msmtp with SCRAM", r.stderr.strip())
+            continue
+        claim(f"{name}: authenticated mail arrives", len(found) == n + 1 and f"by-{name}".encode() in content(found[-1]), (r.stdout[-600:], r.stderr[-600:]))
+    with smtplib.SMTP(*i.submission) as s:
+        s.login(i.user, i.password)
+        n = len(i.mails(i.maildir2))
+        s.sendmail(i.rcpt, [i.rcpt2], "Subject: no more\n\nbody\n")
+    got = content(i.wait_mails(n + 1, i.maildir2)[-1]).decode()
+    claim("Date, From and Message-ID are added", all(f"\n{h}: " in got for h in ("Date", "From", "Message-ID")), got)
+    claim("Received says ESMTPA and not where the user is", "with ESMTPA" in got and "127.0.0.1" not in got and "t=a)" in got, got)
+
+
+def ownership(i):
+    s, _ = login(i)
+    answer = s.cmd("MAIL FROM:<boss@elsewhere.example>")
+    claim("another's address is refused, and whose we are is said", answer.startswith("553 5.7.1") and i.user in answer, answer)
+    for sender in (i.rcpt, i.rcpt.replace("@", "+shop@"), ""):
+        claim(f"<{sender}> is one's own", s.cmd(f"MAIL FROM:<{sender}>").startswith("250"))
+        s.cmd("RSET")
+    claim("a neighbour's is not", s.cmd(f"MAIL FROM:<{i.rcpt2}>").startswith("553"))
+
+
+def same_answers(i):
+    """Unknown, wrong, disabled: one text, one time."""
+    i.postern("user", "add", "gone@x.example", input="a-good-password\n")
+    i.postern("user", "disable", "gone@x.example")
+    times, texts = {}, set()
+    for kind, user, password in (("wrong", i.user, WRONG), ("unknown", "nobody@x.example", WRONG), ("disabled", "gone@x.example", "a-good-password")) * 2:
+        s = connect(i)
+        start = time.monotonic()
+        texts.add(s.cmd(plain(user, password)))
+        times.setdefault(kind, []).append(time.monotonic() - start)
+        s.close()
+    claim("the text is the same", texts == {"535 5.7.8 The credentials are not valid"}, texts)
+    first = [t[0] for t in times.values()]
+    claim("and so is the time", max(first) - min(first) < 0.25 and min(first) >= 0.9, times)
+
+
+def users(i):
+    out = i.postern("user", "app-password", "add", i.user, "Phone")
+    app = out.stdout.strip()
+    claim("an app password is made", out.returncode == 0 and len(app) == 29, out)
+    claim("it works", login(i, password=app)[1].startswith("235"))
+    i.postern("user", "app-password", "revoke", i.user, "Phone")
+    claim("revoked it does not", login(i, password=app)[1].startswith("535"))
+    i.postern("user", "passwd", i.user, input="another-one\n")
+    claim("a new password works at once", login(i, password="another-one")[1].startswith("235"))
+    i.postern("user", "passwd", i.user, input=i.password + "\n")
+    claim("a user that exists is not added", i.postern("user", "add", i.user, input="x\n").returncode == 1)
+    bad = i.postern("user", "add", "two words", input="x\n")
+    claim("a bad name is refused", bad.returncode == 1 and "blank" in bad.stderr, bad)
+
+
+def no_secrets(i):
+    everything = i.log() + i.master_out()
+    secrets = (i.password, WRONG, "a-good-password", "another-one", b64(f"\0{i.user}\0{i.password}"), b64(i.password))
+    claim("no password in the log", not any(x in everything for x in secrets), [x for x in secrets if x in everything])
+    lines = b""
+    for f in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            lines += content(f)
+        except OSError:
+            pass
+    claim("none in a process list", i.password.encode() not in lines)
+
+
+def dead_authd(i):
+    i.expect_deaths = True
+    for p in i.pids("authd"):
+        os.kill(p, signal.SIGSTOP)
+    claim("mail from others flows", i.send().startswith("250"))
+    for p in i.pids("authd"):
+        os.kill(p, signal.SIGCONT)
+    i.kill("authd")
+    answers = {login(i)[1][:9] for _ in range(5)}
+    claim("a dead authd is 454, or is back", answers <= {"454 4.7.0", "235 2.7.0"}, answers)
+    claim("it comes back, with its users", until(lambda: login(i)[1].startswith("235")))
+
+
+def budgets(i):
+    i.restart("account_messages_per_hour = 3", "account_freeze_after = 3")
+    answers = []
+    for _ in range(7):
+        s, a = login(i)
+        answers.append(s.envelope(i.rcpt2, i.rcpt)[0][:9])
+        if answers[-1].startswith("250"):
+            s.data(message("budget"))
+        s.close()
+    claim("three are granted, two put off, then the account is frozen", answers == ["250 2.1.5"] * 3 + ["450 4.7.1"] * 2 + ["550 5.7.1"] * 2, answers)
+    claim("the admin is told", i.wait_log("account-frozen level=error"))
+    i.postern("user", "unfreeze", i.user)
+    s, _ = login(i)
+    claim("unfreeze lets it send again", s.envelope(i.rcpt2, i.rcpt)[0].startswith("250"))
+
+
+def throttle(i):
+    i.restart("auth_failures_max = 3", "auth_failure_delay = 0s", "account_messages_per_hour = 200")
+    for n in range(3):
+        login(i, "victim@x.example", f"guess{n}")
+    answer = login(i, "victim@x.example", "guess9")[1]
+    claim("after too many failures nothing is looked at", answer.startswith("454 4.7.0"), answer)
+    claim("it is logged", i.wait_log("auth-throttled"))
+    claim("others are let in", login(i)[1].startswith("235"))
+    for n in range(2):
+        login(i, password=f"guess{n}")
+    claim("who was here before is judged by his own network", login(i)[1].startswith("235"))
+
+
+def pam(i):
+    if not ROOT:
+        return skip("PAM", "needs root")
+    service = "/etc/pam.d/postern-test-auth"
+    name = i.env["RCPT2"]
+    try:
+        with open(service, "w") as f:
+            f.write("auth required pam_unix.so\naccount required pam_unix.so\n")
+        subprocess.run(["chpasswd"], input=f"{name}:from-the-system\n", text=True, check=True)
+        i.restart("pam_service = postern-test-auth", "auth_failures_max = 100", "auth_failure_delay = 1s")
+        claim("a system user's password", login(i, name, "from-the-system")[1].startswith("235"), i.log()[-600:])
+        claim("user@domain means the same", login(i, i.rcpt2, "from-the-system")[1].startswith("235"))
+        claim("a wrong one", login(i, name, WRONG)[1].startswith("535"))
+        claim("root is no mail user", login(i, "root", WRONG)[1].startswith("535"))
+        s, _ = login(i, name, "from-the-system")
+        claim("it sends as itself", s.envelope(i.rcpt, i.rcpt2)[0].startswith("250"))
+        subprocess.run(["usermod", "-L", name], check=True)
+        claim("a locked one", login(i, name, "from-the-system")[1].startswith("535"))
+    finally:
+        os.unlink(service)
+
+
+def local_external(i):
+    s = Smtp(f"{i.dir}/sock/smtpd.submit")
+    offered = s.hello()
+    claim("EXTERNAL for this machine's programs", "\n250-AUTH EXTERNAL\n" in offered, offered)
+    claim("the uid is who it is", s.cmd("AUTH EXTERNAL =").startswith("235"))
+    s = Smtp(f"{i.dir}/sock/smtpd.submit")
+    s.hello()
+    claim("nobody else", s.cmd("AUTH EXTERNAL " + b64("somebody")).startswith("535"))
+
+
+run(grammar, mechanisms, clients, ownership, local_external, users, same_answers, no_secrets, dead_authd, budgets, throttle, pam,
+    sets=("errors_soft = 1000", "errors_max = 1000", "client_connection_rate = 0", "client_error_rate = 0", "client_tls_rate = 0"))
