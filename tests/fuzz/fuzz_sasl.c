@@ -12,15 +12,14 @@ static void check_challenge(const struct sasl *s)
 	buf_free(&text);
 }
 
-static void check_user(const struct sasl *s)
-{
-	BUG_IF(!*s->user || sv_has_ctl(sv_of(s->user)) || !sv_is_utf8(sv_of(s->user)));
-}
+static void check_user(const struct sasl *s) { BUG_IF(!*s->user || sv_has_ctl(sv_of(s->user)) || !sv_is_utf8(sv_of(s->user))); }
 
 static void talk(const char *mechanism, struct sv in)
 {
 	static const struct scram_verifier nobody = { .iterations = 4096, .salt_len = SCRAM_SALT };
-	const struct sasl_facts facts = { .local_user = "", .exporter = SV("0123456789abcdef0123456789abcdef"), .plus_offered = true };
+	const struct sasl_facts facts = {
+		.local_user = "", .exporter = SV("0123456789abcdef0123456789abcdef"), .plus_offered = true
+	};
 	struct sasl s;
 	struct sv line;
 	struct buf encoded = BUF_INIT(AUTH_LINE_MAX);
