@@ -3,9 +3,9 @@
 
 #include "agent.h"
 
-#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "service/late.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,10 +15,7 @@
 
 #define PEER_QUEUE_MGR 1u
 #define PHASE_ANY 1u
-#define ANSWER_WAIT_MS 10000
 #define FILE_SIZE_MAX ((rlim_t)5 << 30) /* the largest message (ipc/msg_queue.h) and our head */
-#define LATE_TOTAL_MS 60000             /* DESIGN section 2, Locks: so long a result waits for a new queue-mgr */
-#define LATE_PAUSE_MS 200
 
 struct channel {
 	struct svc_ctx *ctx;
@@ -64,33 +61,6 @@ bool worker_init(struct svc_ctx *ctx, struct err *e)
 	return limit(RLIMIT_FSIZE, FILE_SIZE_MAX, e) && (svc_unprivileged(ctx) || limit(RLIMIT_NPROC, 0, e));
 }
 
-/* --- a result whose channel is gone --- */
-static bool report_once(struct channel *ch, const struct deliver_res *res, struct err *e)
-{
-	int fd = -1;
-	bool ok = svc_connect(ch->ctx, "queue-mgr.local-delivery", LATE_PAUSE_MS, &fd, e) &&
-		  ipc_send(fd, &deliver_res_desc, res, ANSWER_WAIT_MS, e);
-	fd_close(&fd);
-	return ok;
-}
-
-/* While this goes on the caller holds queue-mgr's locked description, so that a new queue-mgr does not deliver again. */
-static void report_late(struct channel *ch, const struct deliver_res *res)
-{
-	const struct timespec pause = { .tv_nsec = LATE_PAUSE_MS * 1000000L };
-	uint64_t until = clock_mono_ms() + LATE_TOTAL_MS;
-	struct err e;
-	bool ok = report_once(ch, res, &e);
-	while (!ok && clock_mono_ms() < until && !svc_ending(ch->ctx)) {
-		nanosleep(&pause, NULL);
-		ok = report_once(ch, res, &e);
-	}
-	if (ok)
-		LOG_WARN("late-report", KV_QID(res->id), KV_U64("status", res->status));
-	else
-		LOG_WARN("report-lost", KV_QID(res->id), KV_U64("status", res->status), KV_ERR(&e));
-}
-
 /* --- the channel --- */
 static bool on_deliver(void *arg, void *msg, struct err *e)
 {
@@ -98,9 +68,9 @@ static bool on_deliver(void *arg, void *msg, struct err *e)
 	struct deliver_req *req = msg;
 	struct deliver_res res;
 	agent_deliver(ch->agent, req, &res);
-	ch->lost = !ipc_send(ch->fd, &deliver_res_desc, &res, ANSWER_WAIT_MS, e);
+	ch->lost = !ipc_send(ch->fd, &deliver_res_desc, &res, LATE_ANSWER_MS, e);
 	if (ch->lost)
-		report_late(ch, &res);
+		late_report(ch->ctx, "queue-mgr.local-delivery", &res);
 	fd_close(&req->file);
 	return !ch->lost;
 }
@@ -127,7 +97,7 @@ void worker_serve(struct svc_ctx *ctx, struct svc_client *client)
 	struct ipc_seen seen = { { 0 } };
 	struct err e = { .kind = ERR_NONE };
 	while (wait_order(client->fd, svc_wake_fd(ctx))) {
-		bool got = ipc_recv(client->fd, &packet, ANSWER_WAIT_MS, &e);
+		bool got = ipc_recv(client->fd, &packet, LATE_ANSWER_MS, &e);
 		if (got && ipc_dispatch(rules, &seen, PEER_QUEUE_MGR, PHASE_ANY, &packet, &ch, &e))
 			continue;
 		if (!ch.lost && (got || e.kind != ERR_PEER)) /* not just the end of the channel */

@@ -28,7 +28,7 @@
 #define DUE_PER_TICK 20000
 #define ACCEPT_MAX 64 /* new channels in one turn */
 #define REASONS_KEPT 10000
-#define WINDOW_START 4 /* deliveries to one mailbox at once, before its feedback */
+#define WINDOW_START 4 /* deliveries to one mailbox or domain at once, before its feedback */
 #define DRAIN_MS 20000 /* answers of agents are waited for */
 #define DRAIN_STEP_MS 20
 #define FDS_EXTRA 1024
@@ -223,7 +223,11 @@ static bool init(struct qmgr *q, struct err *e)
 	unsigned slots = (unsigned)MIN(q->queue->local_slots, q->cfg->local.local_workers_max);
 	q->index = index_new(ENTRIES_MAX);
 	/* One mailbox may have most of the slots, never all: the last is for others. Twice, as each may have one more waiting. */
-	q->sched = sched_new(q->index, MIN(WINDOW_START, MAX(slots, 2u) - 1), 2 * (MAX(slots, 2u) - 1));
+	const struct window window[LANE_COUNT] = {
+		[LANE_LOCAL] = { MIN(WINDOW_START, MAX(slots, 2u) - 1), 2 * (MAX(slots, 2u) - 1) },
+		[LANE_REMOTE] = { WINDOW_START, MAX((unsigned)q->cfg->remote.remote_workers_max, 2u) - 1 },
+	};
+	q->sched = sched_new(q->index, window);
 	q->reasons = reasons_new(REASONS_KEPT);
 	q->open = (struct vec)VEC_INIT(struct msg *, 1u << 22);
 	q->packet = (struct ipc_packet)IPC_PACKET_INIT;

@@ -7,38 +7,49 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#define AHEAD 2               /* requests on one channel */
+#define AHEAD 2               /* deliveries on one channel */
+#define GROUP_MAX 50          /* recipients of one delivery (RFC 5321 4.5.3.1.8: at least 100 must be taken) */
 #define IDLE_MS 60000         /* an agent that had no work for so long is let go */
-#define ANSWER_EXTRA_MS 60000 /* beyond local_timeout, which is the agent's own */
+#define ANSWER_EXTRA_MS 60000 /* beyond the agent's own timeout */
 #define AWAY_MS 500           /* pause after a connect that failed */
 
 struct slot {
 	struct qmgr *q;
 	unsigned number;
+	enum lane lane;
 	struct ev_io watch; /* fd -1: not connected */
-	struct rcpt *sent[AHEAD];
-	unsigned n_sent;
+	struct rcpt *sent[AHEAD * GROUP_MAX];
+	unsigned n_sent, n_leads;
+	uint32_t dest;     /* of the last delivery */
 	uint64_t since_ms; /* of the oldest request, or of the last answer */
 };
 
 struct deliver {
-	struct ev_timer again; /* the agent was away */
-	bool away;
+	struct away {
+		struct qmgr *q;
+		struct ev_timer again;
+		bool is;
+	} away[LANE_COUNT];
 	unsigned n;
 	struct slot slot[];
 };
 
-static const struct agent agents[] = {
-	{ CLASS_LOCAL, "local-delivery.queue-mgr", "", "" },
-	{ CLASS_REMOTE, NULL, "4.3.5", "relaying to other hosts is not available in this version" },
+static const struct agent {
+	const char *name, *endpoint;
+} agents[LANE_COUNT] = {
+	[LANE_LOCAL] = { "local-delivery", "local-delivery.queue-mgr" },
+	[LANE_REMOTE] = { "remote-delivery", "remote-delivery.queue-mgr" },
 };
 
-const struct agent *agent_of(uint8_t cls)
+const char *agent_name(enum lane lane) { return agents[lane].name; }
+
+static struct away *away_of(const struct slot *s) { return &s->q->deliver->away[s->lane]; }
+
+static void set_away(struct slot *s)
 {
-	for (size_t i = 0; i < COUNT(agents); i++)
-		if (agents[i].cls == cls)
-			return &agents[i];
-	BUG_IF(true);
+	struct away *a = away_of(s);
+	a->is = true;
+	ev_timer_set(s->q->loop, &a->again, AWAY_MS);
 }
 
 /* --- channels -------------------------------------------------------------------------------------------------------------- */
@@ -48,7 +59,7 @@ static void slot_lost(struct slot *s)
 	ev_del(s->q->loop, &s->watch);
 	fd_close(&s->watch.fd);
 	unsigned n = s->n_sent;
-	s->n_sent = 0;
+	s->n_sent = s->n_leads = 0;
 	for (unsigned i = 0; i < n; i++)
 		work_result(s->q, s->sent[i], NULL);
 }
@@ -67,6 +78,7 @@ static bool take_answer(struct slot *s, struct err *e)
 			continue;
 		memmove(&s->sent[i], &s->sent[i + 1], (s->n_sent - i - 1) * sizeof(s->sent[0]));
 		s->n_sent--;
+		s->n_leads -= r->lead;
 		s->since_ms = ev_now_ms(q->loop);
 		work_result(q, r, &res);
 		return true;
@@ -86,7 +98,7 @@ static void on_agent(struct ev_io *w, unsigned events, void *arg)
 		if (e.kind == ERR_TEMP)
 			break;
 		if (s->n_sent > 0 || e.sys != 0)
-			LOG_WARN("agent-lost", KV_STR("agent", "local-delivery"), KV_U64("deliveries", s->n_sent), KV_ERR(&e));
+			LOG_WARN("agent-lost", KV_STR("agent", agent_name(s->lane)), KV_U64("deliveries", s->n_sent), KV_ERR(&e));
 		slot_lost(s);
 	}
 	work_dispatch(q);
@@ -97,11 +109,10 @@ static bool slot_connect(struct slot *s)
 	struct qmgr *q = s->q;
 	struct err e;
 	int fd;
-	if (!svc_connect(q->svc, agent_of(CLASS_LOCAL)->endpoint, 0, &fd, &e)) {
-		if (!q->deliver->away)
-			LOG_WARN("agent-away", KV_STR("agent", "local-delivery"), KV_ERR(&e));
-		q->deliver->away = true;
-		ev_timer_set(q->loop, &q->deliver->again, AWAY_MS);
+	if (!svc_connect(q->svc, agents[s->lane].endpoint, 0, &fd, &e)) {
+		if (!away_of(s)->is)
+			LOG_WARN("agent-away", KV_STR("agent", agent_name(s->lane)), KV_ERR(&e));
+		set_away(s);
 		return false;
 	}
 	s->watch = (struct ev_io){ .fd = fd, .on = on_agent, .arg = s };
@@ -116,22 +127,27 @@ static bool slot_connect(struct slot *s)
 
 static void on_again(struct ev_timer *t, void *arg)
 {
-	struct qmgr *q = arg;
+	struct away *a = arg;
 	(void)t;
-	q->deliver->away = false;
-	work_dispatch(q);
+	a->is = false;
+	work_dispatch(a->q);
 }
 
 bool deliver_init(struct qmgr *q, struct err *e)
 {
 	/* More channels than agents: the last would wait for ever. */
-	unsigned n = (unsigned)MIN(q->queue->local_slots, q->cfg->local.local_workers_max);
+	unsigned n_local = (unsigned)MIN(q->queue->local_slots, q->cfg->local.local_workers_max);
+	unsigned n = n_local + (unsigned)q->cfg->remote.remote_workers_max;
 	(void)e;
 	q->deliver = mem_new(sizeof(*q->deliver) + n * sizeof(struct slot));
 	q->deliver->n = n;
-	q->deliver->again = (struct ev_timer){ .on = on_again, .arg = q };
+	for (size_t i = 0; i < LANE_COUNT; i++) {
+		struct away *a = &q->deliver->away[i];
+		*a = (struct away){ .q = q, .again = { .on = on_again, .arg = a } };
+	}
 	for (unsigned i = 0; i < n; i++)
-		q->deliver->slot[i] = (struct slot){ .q = q, .number = i, .watch = { .fd = -1 } };
+		q->deliver->slot[i] =
+			(struct slot){ .q = q, .number = i, .lane = i < n_local ? LANE_LOCAL : LANE_REMOTE, .watch = { .fd = -1 } };
 	return true;
 }
 
@@ -140,7 +156,8 @@ void deliver_free_all(struct qmgr *q)
 	struct deliver *d = q->deliver;
 	if (d == NULL)
 		return;
-	ev_timer_clear(q->loop, &d->again);
+	for (size_t i = 0; i < LANE_COUNT; i++)
+		ev_timer_clear(q->loop, &d->away[i].again);
 	for (unsigned i = 0; i < d->n; i++) {
 		ev_del(q->loop, &d->slot[i].watch);
 		fd_close(&d->slot[i].watch.fd);
@@ -160,13 +177,13 @@ unsigned deliver_busy(const struct qmgr *q)
 void deliver_tick(struct qmgr *q)
 {
 	uint64_t now = ev_now_ms(q->loop);
-	uint64_t answer_ms = q->cfg->local.local_timeout * 1000 + ANSWER_EXTRA_MS;
+	const uint64_t own_secs[LANE_COUNT] = { q->cfg->local.local_timeout, q->cfg->remote.remote_timeout };
 	for (unsigned i = 0; i < q->deliver->n; i++) {
 		struct slot *s = &q->deliver->slot[i];
 		if (s->watch.fd < 0)
 			continue;
-		if (s->n_sent > 0 && now - s->since_ms > answer_ms) {
-			LOG_WARN("agent-lost", KV_STR("agent", "local-delivery"), KV_U64("deliveries", s->n_sent),
+		if (s->n_sent > 0 && now - s->since_ms > own_secs[s->lane] * 1000 + ANSWER_EXTRA_MS) {
+			LOG_WARN("agent-lost", KV_STR("agent", agent_name(s->lane)), KV_U64("deliveries", s->n_sent),
 				KV_STR("reason", "no answer"));
 			slot_lost(s);
 		} else if (s->n_sent == 0 && now - s->since_ms > IDLE_MS)
@@ -176,12 +193,14 @@ void deliver_tick(struct qmgr *q)
 
 /* --- requests -------------------------------------------------------------------------------------------------------------- */
 
-bool deliver_free(struct qmgr *q, unsigned *ret_slot)
+bool deliver_free(struct qmgr *q, enum lane lane, unsigned *ret_slot)
 {
 	struct deliver *d = q->deliver;
 	struct slot *closed = NULL;
 	for (unsigned i = 0; i < d->n; i++) {
 		struct slot *s = &d->slot[i];
+		if (s->lane != lane)
+			continue;
 		if (s->watch.fd >= 0 && s->n_sent == 0) {
 			*ret_slot = i;
 			return true;
@@ -189,18 +208,28 @@ bool deliver_free(struct qmgr *q, unsigned *ret_slot)
 		if (s->watch.fd < 0 && closed == NULL)
 			closed = s;
 	}
-	if (closed == NULL || d->away || sched_waiting(q->sched) == 0 || !slot_connect(closed))
+	if (closed == NULL || d->away[lane].is || !sched_ready(q->sched, lane) || !slot_connect(closed))
 		return false;
 	*ret_slot = closed->number;
 	return true;
 }
 
-bool deliver_ahead(struct qmgr *q, unsigned *ret_slot, struct pick *ret)
+unsigned deliver_best(const struct qmgr *q, unsigned slot, uint32_t dest)
+{
+	const struct deliver *d = q->deliver;
+	for (unsigned i = 0; i < d->n; i++)
+		if (d->slot[i].watch.fd >= 0 && d->slot[i].n_sent == 0 && d->slot[i].dest == dest)
+			return i;
+	return slot;
+}
+
+bool deliver_ahead(struct qmgr *q, enum lane lane, unsigned *ret_slot, struct pick *ret)
 {
 	struct deliver *d = q->deliver;
-	for (unsigned i = 0; i < d->n && sched_waiting(q->sched) > 0; i++) {
+	for (unsigned i = 0; i < d->n && sched_ready(q->sched, lane); i++) {
 		struct slot *s = &d->slot[i];
-		if (s->watch.fd < 0 || s->n_sent == 0 || s->n_sent == AHEAD)
+		if (s->lane != lane || s->watch.fd < 0 || s->n_sent == 0 || s->n_leads == AHEAD ||
+			s->n_sent > (AHEAD - 1) * GROUP_MAX)
 			continue;
 		if (sched_next_of(q->sched, s->sent[0]->unit.dest, ret)) {
 			*ret_slot = i;
@@ -254,27 +283,68 @@ static void make_request(const struct qmgr *q, struct rcpt *r, struct deliver_re
 	req->file = m->fd;
 }
 
-void deliver_send(struct qmgr *q, unsigned slot, struct rcpt *r)
+/* The lead and what goes with it: those of the same message that wait for the same destination. */
+static unsigned gather(struct qmgr *q, struct rcpt *lead, struct rcpt *ret[GROUP_MAX])
+{
+	struct msg *m = lead->msg;
+	unsigned n = 0;
+	ret[n++] = lead;
+	lead->lead = true;
+	for (size_t i = 0; i < m->n_rcpt && n < GROUP_MAX && m->waiting > 0 && lead->cls == CLASS_REMOTE; i++) {
+		struct rcpt *r = &m->rcpt[i];
+		if (r->state != RCPT_WAITING || r == lead || r->unit.dest != lead->unit.dest)
+			continue;
+		sched_withdraw(q->sched, &r->unit);
+		m->waiting--;
+		r->lead = false;
+		ret[n++] = r;
+	}
+	return n;
+}
+
+static bool send_one(struct slot *s, struct rcpt *r, bool more, struct err *e)
+{
+	struct deliver_req req = { .number = r->number, .more = more };
+	make_request(s->q, r, &req);
+	if (!ipc_send(s->watch.fd, &deliver_req_desc, &req, 0, e))
+		return false;
+	r->state = RCPT_SENT;
+	r->msg->sent++;
+	s->sent[s->n_sent++] = r;
+	s->n_leads += r->lead;
+	return true;
+}
+
+/* They wait again. */
+static void take_back(struct qmgr *q, struct rcpt **r, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (r[i]->lead)
+			sched_done(q->sched, r[i]->unit.dest, SCHED_NEITHER);
+		r[i]->state = RCPT_WAITING;
+		r[i]->msg->waiting++;
+		sched_put(q->sched, &r[i]->unit, work_ring(r[i]->msg, RING_RETRY));
+	}
+}
+
+void deliver_send(struct qmgr *q, unsigned slot, struct rcpt *lead)
 {
 	struct slot *s = &q->deliver->slot[slot];
-	struct deliver_req req = { .number = r->number };
+	struct rcpt *group[GROUP_MAX];
 	struct err e;
-	make_request(q, r, &req);
+	unsigned n = gather(q, lead, group), done = 0;
 	if (s->n_sent == 0)
 		s->since_ms = ev_now_ms(q->loop);
-	if (ipc_send(s->watch.fd, &deliver_req_desc, &req, 0, &e)) {
-		r->state = RCPT_SENT;
-		r->msg->sent++;
-		s->sent[s->n_sent++] = r;
+	s->dest = lead->unit.dest;
+	while (done < n && send_one(s, group[done], done + 1 < n, &e))
+		done++;
+	if (done == n)
 		return;
-	}
-	LOG_WARN("agent-lost", KV_STR("agent", "local-delivery"), KV_U64("deliveries", s->n_sent), KV_ERR(&e));
-	sched_done(q->sched, r->unit.dest, SCHED_NEITHER);
-	r->state = RCPT_WAITING;
-	r->msg->waiting++;
-	sched_put(q->sched, &r->unit, work_ring(r->msg, RING_RETRY));
+	take_back(q, group + done, n - done);
+	if (done > 0 && e.kind == ERR_TEMP) /* the socket is full: the agent waits a second for the next, and goes without */
+		return;
+	LOG_WARN("agent-lost", KV_STR("agent", agent_name(s->lane)), KV_U64("deliveries", s->n_sent), KV_ERR(&e));
 	/* Not again in this turn: the agent may be gone for good. */
-	q->deliver->away = true;
-	ev_timer_set(q->loop, &q->deliver->again, AWAY_MS);
+	set_away(s);
 	slot_lost(s);
 }

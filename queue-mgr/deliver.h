@@ -1,22 +1,21 @@
 /* deliver - the channels to delivery agents. A slot is one channel, hence one agent process: one delivery at a time, and one more
- * for the same mailbox waiting in its socket. Slots are opened when needed and kept while there is work. */
+ * for the same destination waiting in its socket. Slots are opened when needed and kept while there is work. A delivery by
+ * remote-delivery takes along the other recipients of its message that have the same destination: one transaction. */
 #ifndef QUEUE_DELIVER_H
 #define QUEUE_DELIVER_H
 
 #include "qmgr.h"
 
-struct agent { /* who delivers a class of recipients; without an endpoint nobody does, and `reason` is why */
-	uint8_t cls;
-	const char *endpoint;
-	const char *dsn, *reason;
-};
-const struct agent *agent_of(uint8_t cls);
+const char *agent_name(enum lane lane); /* for log lines */
 
 bool deliver_init(struct qmgr *q, struct err *e);
 void deliver_free_all(struct qmgr *q);
-bool deliver_free(struct qmgr *q, unsigned *ret_slot); /* a slot with nothing to do; false: all are busy, or the agent is away */
+/* A slot with nothing to do; false: all are busy, or the agent is away. */
+bool deliver_free(struct qmgr *q, enum lane lane, unsigned *ret_slot);
+/* Another free slot, when that had this destination last: its agent may still be connected there. */
+unsigned deliver_best(const struct qmgr *q, unsigned slot, uint32_t dest);
 /* A busy slot that may take one more, and that: picked from the scheduler. */
-bool deliver_ahead(struct qmgr *q, unsigned *ret_slot, struct pick *ret);
+bool deliver_ahead(struct qmgr *q, enum lane lane, unsigned *ret_slot, struct pick *ret);
 /* r counts against its destination; it becomes SENT, or waits again when the channel was lost. */
 void deliver_send(struct qmgr *q, unsigned slot, struct rcpt *r);
 void deliver_tick(struct qmgr *q);           /* each second: idle channels are closed, those that never answer too */

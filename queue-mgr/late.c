@@ -21,7 +21,7 @@ struct chan {
 };
 
 struct late {
-	struct q_listener listener;
+	struct q_listener listener[LANE_COUNT];
 	struct hmap *by_id;
 };
 
@@ -101,7 +101,7 @@ static void on_chan(struct ev_io *w, unsigned events, void *arg)
 		if (!got && e.kind == ERR_TEMP)
 			break;
 		if (got || e.sys != 0)
-			LOG_WARN("channel-dropped", KV_STR("peer", "local-delivery"), KV_ERR(&e));
+			LOG_WARN("channel-dropped", KV_STR("peer", "agent"), KV_ERR(&e));
 		ev_del(q->loop, w);
 		close(w->fd);
 		free(c);
@@ -119,7 +119,7 @@ static void on_new_chan(struct qmgr *q, int fd)
 	c->watch = (struct ev_io){ .fd = fd, .on = on_chan, .arg = c };
 	if (ev_add(q->loop, &c->watch, EV_READ, &e))
 		return;
-	LOG_ERROR("channel-failed", KV_STR("peer", "local-delivery"), KV_ERR(&e));
+	LOG_ERROR("channel-failed", KV_STR("peer", "agent"), KV_ERR(&e));
 	close(fd);
 	free(c);
 }
@@ -129,16 +129,22 @@ bool late_init(struct qmgr *q, struct err *e)
 	(void)e;
 	q->late = mem_new(sizeof(*q->late));
 	q->late->by_id = hmap_new(IDS_MAX);
-	q->late->listener.watch.fd = -1;
+	for (size_t i = 0; i < LANE_COUNT; i++)
+		q->late->listener[i].watch.fd = -1;
 	return true;
 }
 
 bool late_start(struct qmgr *q, struct err *e)
 {
-	return q_listen(q, &q->late->listener, "queue-mgr.local-delivery", on_new_chan, e);
+	return q_listen(q, &q->late->listener[LANE_LOCAL], "queue-mgr.local-delivery", on_new_chan, e) &&
+	       q_listen(q, &q->late->listener[LANE_REMOTE], "queue-mgr.remote-delivery", on_new_chan, e);
 }
 
-void late_stop(struct qmgr *q) { ev_del(q->loop, &q->late->listener.watch); }
+void late_stop(struct qmgr *q)
+{
+	for (size_t i = 0; i < LANE_COUNT; i++)
+		ev_del(q->loop, &q->late->listener[i].watch);
+}
 
 void late_free(struct qmgr *q)
 {

@@ -14,8 +14,8 @@ uint32_t hash_key(struct sv s)
 static uint32_t dest_key(const struct spool_rcpt *r, const char *text)
 {
 	if (r->cls == CLASS_REMOTE)
-		return hash_key(sv_of(r->addr.domain)) | 1;
-	return hash_key(sv_of(text));
+		return sched_dest(LANE_REMOTE, hash_key(sv_of(r->addr.domain)));
+	return sched_dest(LANE_LOCAL, hash_key(sv_of(text)));
 }
 
 /* How much memory the texts take. maddr_text() is at most its two parts with every byte of the local part escaped. */

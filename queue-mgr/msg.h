@@ -28,6 +28,7 @@ struct rcpt {
 	bool dirty;
 	bool named; /* in the report of success that is asked for */
 	bool said;  /* that it failed, in the log */
+	bool lead;  /* while SENT: it counts against its destination; others of its message may go with it */
 	char dsn[12];
 	char *text, *where; /* of the last failure; malloc'd, may be NULL */
 };

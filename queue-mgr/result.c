@@ -9,8 +9,11 @@ static void log_delivered(const struct rcpt *r, const struct deliver_res *res)
 {
 	uint64_t now = q_now(), arrived = r->msg->arrived;
 	LOG_INFO("delivered", KV_QID(r->msg->id.text), KV_STR("to", r->addr), KV_STR("orig", r->orig), KV_STR("where", res->where),
-		KV_STR("dsn", res->dsn), KV_STR("how", res->renamed ? "rename" : "copy"),
-		KV_U64("delay", now > arrived ? now - arrived : 0));
+		KV_STR("dsn", res->dsn),
+		KV_STR("how", r->cls == CLASS_REMOTE ? "relay"
+			      : res->renamed         ? "rename"
+						     : "copy"),
+		KV_STR("reply", res->text), KV_U64("delay", now > arrived ? now - arrived : 0));
 }
 
 /* What its status is now: `+`, or its sender is to be told first. A next hop that took NOTIFY tells him itself (RFC 3461 5.2.1). */
@@ -65,7 +68,8 @@ void work_result(struct qmgr *q, struct rcpt *r, const struct deliver_res *res)
 		m->died = true;
 		rcpt_result(r, RCPT_DEFERRED, "4.3.0", "the delivery agent ended without an answer", "");
 	}
-	sched_done(q->sched, r->unit.dest, end);
+	if (r->lead)
+		sched_done(q->sched, r->unit.dest, end);
 	finish_msg(q, m);
 }
 

@@ -37,10 +37,11 @@ struct ready { /* something waits and the window has room */
 struct sched {
 	struct index *ix;
 	struct hmap *dests, *flows;
-	struct ready urgent, usual;
-	unsigned turn;
+	struct lane_state {
+		struct ready urgent, usual;
+		unsigned turn, start, max; /* the last two: windows */
+	} lane[LANE_COUNT];
 	struct dest many;
-	unsigned start, max;
 	size_t units, entries;
 };
 
@@ -48,14 +49,18 @@ struct flow_key {
 	uint32_t dest, sender, ring;
 };
 
-struct sched *sched_new(struct index *ix, unsigned window_start, unsigned window_max)
+uint32_t sched_dest(enum lane lane, uint32_t hash) { return MAX(hash & ~1u, 2u) | (uint32_t)lane; }
+
+struct sched *sched_new(struct index *ix, const struct window window[LANE_COUNT])
 {
 	struct sched *s = mem_new(sizeof(*s));
 	s->ix = ix;
 	s->dests = hmap_new(FLOWS_MAX);
 	s->flows = hmap_new(FLOWS_MAX);
-	s->start = window_start * WINDOW_UNIT;
-	s->max = window_max * WINDOW_UNIT;
+	for (size_t i = 0; i < LANE_COUNT; i++) {
+		s->lane[i].start = window[i].start * WINDOW_UNIT;
+		s->lane[i].max = window[i].max * WINDOW_UNIT;
+	}
 	return s;
 }
 
@@ -96,6 +101,8 @@ static void forget_idle(struct sched *s)
 	}
 }
 
+static struct lane_state *lane_of(struct sched *s, const struct dest *d) { return &s->lane[sched_lane(d->key)]; }
+
 static struct dest *find_dest(const struct sched *s, uint32_t key) { return hmap_get(s->dests, key_of(&key)); }
 
 static struct dest *get_dest(struct sched *s, uint32_t key)
@@ -107,7 +114,7 @@ static struct dest *get_dest(struct sched *s, uint32_t key)
 		forget_idle(s);
 	d = mem_new(sizeof(*d));
 	d->key = key;
-	d->window = s->start;
+	d->window = lane_of(s, d)->start;
 	BUG_IF(!hmap_put(s->dests, key_of(&key), d));
 	return d;
 }
@@ -126,7 +133,7 @@ static void unready(struct dest *d)
 /* Puts it behind the other ready ones of its kind, or takes it out. */
 static void set_ready(struct sched *s, struct dest *d)
 {
-	struct ready *r = d->ring[RING_URGENT].first != NULL ? &s->urgent : &s->usual;
+	struct ready *r = d->ring[RING_URGENT].first != NULL ? &lane_of(s, d)->urgent : &lane_of(s, d)->usual;
 	if (d == &s->many || !has_work(d) || (d->busy + 1) * WINDOW_UNIT > d->window)
 		r = NULL;
 	if (r == d->ready)
@@ -316,12 +323,18 @@ static bool start(struct sched *s, struct dest *d, struct pick *ret)
 	return true;
 }
 
-bool sched_next(struct sched *s, struct pick *ret)
+bool sched_ready(const struct sched *s, enum lane lane)
 {
-	struct dest *urgent = s->urgent.first, *usual = s->usual.first;
+	return s->lane[lane].urgent.first != NULL || s->lane[lane].usual.first != NULL;
+}
+
+bool sched_next(struct sched *s, enum lane lane, struct pick *ret)
+{
+	struct lane_state *l = &s->lane[lane];
+	struct dest *urgent = l->urgent.first, *usual = l->usual.first;
 	if (urgent != NULL && usual != NULL)
-		s->turn = (s->turn + 1) % (URGENT_TURNS + 1);
-	struct dest *d = urgent == NULL || (usual != NULL && s->turn == 0) ? usual : urgent;
+		l->turn = (l->turn + 1) % (URGENT_TURNS + 1);
+	struct dest *d = urgent == NULL || (usual != NULL && l->turn == 0) ? usual : urgent;
 	return d != NULL && start(s, d, ret);
 }
 
@@ -349,7 +362,7 @@ void sched_done(struct sched *s, uint32_t dest, enum sched_end end)
 	unsigned step = MAX(WINDOW_UNIT * WINDOW_UNIT / d->window, 1u);
 	d->busy--;
 	if (end == SCHED_SUCCESS)
-		d->window = MIN(d->window + step, s->max);
+		d->window = MIN(d->window + step, lane_of(s, d)->max);
 	if (end == SCHED_FAILURE)
 		d->window = d->window > WINDOW_UNIT + step ? d->window - step : WINDOW_UNIT;
 	set_ready(s, d);
@@ -358,5 +371,5 @@ void sched_done(struct sched *s, uint32_t dest, enum sched_end end)
 unsigned sched_window(const struct sched *s, uint32_t dest)
 {
 	const struct dest *d = find_dest(s, dest);
-	return (d != NULL ? d->window : s->start) / WINDOW_UNIT;
+	return (d != NULL ? d->window : s->lane[sched_lane(dest)].start) / WINDOW_UNIT;
 }

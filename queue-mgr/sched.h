@@ -6,6 +6,9 @@
  * on; a destination with urgent mail goes before those without, but not always. How many deliveries a destination may have at once
  * grows by 1/N with each success and shrinks by 1/N with each failure.
  *
+ * Each agent has a lane of its own: a destination's key says which (sched_dest()), so that neither's destinations keep those of the
+ * other from their turn.
+ *
  * What waits is either a unit (one recipient of an open message) or the entry of a closed file, which its taker opens. Entries with
  * dest 0 have several destinations: they wait apart, their taker opens the file and puts in its units. */
 #ifndef QUEUE_SCHED_H
@@ -21,6 +24,10 @@ struct unit { /* embedded in what is to be delivered */
 	struct flow *flow; /* NULL: not waiting */
 };
 
+enum lane { LANE_LOCAL, LANE_REMOTE, LANE_COUNT };
+static inline enum lane sched_lane(uint32_t dest) { return (dest & 1) != 0 ? LANE_REMOTE : LANE_LOCAL; }
+uint32_t sched_dest(enum lane lane, uint32_t hash); /* a key, never 0 */
+
 enum ring { RING_URGENT, RING_FRESH, RING_RETRY, RING_BULK, RING_COUNT };
 enum sched_end { SCHED_SUCCESS, SCHED_FAILURE, SCHED_NEITHER };
 
@@ -31,7 +38,10 @@ struct pick {
 };
 
 struct sched;
-struct sched *sched_new(struct index *ix, unsigned window_start, unsigned window_max);
+struct window {
+	unsigned start, max;
+};
+struct sched *sched_new(struct index *ix, const struct window window[LANE_COUNT]);
 void sched_free(struct sched *s);
 
 void sched_put(struct sched *s, struct unit *u, enum ring ring);
@@ -39,13 +49,15 @@ void sched_withdraw(struct sched *s, struct unit *u);                 /* it no l
 void sched_put_entry(struct sched *s, uint32_t slot, enum ring ring); /* IDLE becomes WAITING */
 bool sched_has_closed(const struct sched *s, uint32_t dest, uint32_t sender, enum ring ring); /* closed entries of that flow wait */
 
-/* The next delivery; it counts against its destination until sched_done(). An entry is IDLE again. false: none may start. */
-bool sched_next(struct sched *s, struct pick *ret);
+/* The next delivery of a lane; it counts against its destination until sched_done(). An entry is IDLE again. false: none may start.
+ */
+bool sched_next(struct sched *s, enum lane lane, struct pick *ret);
 bool sched_next_of(struct sched *s, uint32_t dest, struct pick *ret); /* the same, for this destination */
 bool sched_next_many(struct sched *s, uint32_t *ret_slot);            /* an entry with several destinations; does not count */
 void sched_done(struct sched *s, uint32_t dest, enum sched_end end);
 size_t sched_units(const struct sched *s);                   /* units that wait */
 size_t sched_waiting(const struct sched *s);                 /* units and entries that wait */
+bool sched_ready(const struct sched *s, enum lane lane);     /* sched_next() would give one */
 unsigned sched_window(const struct sched *s, uint32_t dest); /* how many it may have at once */
 
 #endif

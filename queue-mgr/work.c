@@ -70,16 +70,6 @@ void work_forget(struct qmgr *q, uint32_t slot)
 
 /* --- starting -------------------------------------------------------------------------------------------------------------- */
 
-/* Recipients of a class without an agent are postponed at once. True: it waits for its agent. */
-static bool want_agent(struct rcpt *r)
-{
-	const struct agent *a = agent_of(r->cls);
-	if (a->endpoint != NULL)
-		return true;
-	rcpt_result(r, RCPT_DEFERRED, a->dsn, a->reason, "");
-	return false;
-}
-
 /* Open recipients go into the scheduler; the first of destination `direct` is returned instead: its turn is now. */
 static struct rcpt *start(struct qmgr *q, struct msg *m, enum ring ring, uint32_t direct)
 {
@@ -89,7 +79,7 @@ static struct rcpt *start(struct qmgr *q, struct msg *m, enum ring ring, uint32_
 		return NULL;
 	for (size_t i = 0; i < m->n_rcpt; i++) {
 		struct rcpt *r = &m->rcpt[i];
-		if (r->status != SPOOL_TODO || !want_agent(r))
+		if (r->status != SPOOL_TODO)
 			continue;
 		if (now == NULL && direct != 0 && r->unit.dest == direct) {
 			now = r;
@@ -376,16 +366,22 @@ static void open_many(struct qmgr *q)
 			start_all(q, m, RING_RETRY);
 }
 
-void work_dispatch(struct qmgr *q)
+static void dispatch_lane(struct qmgr *q, enum lane lane)
 {
 	struct pick p;
 	unsigned slot;
+	while (q->checking < CHECKING_MAX && deliver_free(q, lane, &slot) && sched_next(q->sched, lane, &p))
+		dispatch_pick(q, &p, deliver_best(q, slot, p.dest));
+	/* All slots are busy: the next message for the same destination may already wait in its agent's socket. */
+	while (q->checking < CHECKING_MAX && deliver_ahead(q, lane, &slot, &p))
+		dispatch_pick(q, &p, slot);
+}
+
+void work_dispatch(struct qmgr *q)
+{
 	if (!q->locked || q->draining)
 		return;
 	open_many(q);
-	while (q->checking < CHECKING_MAX && deliver_free(q, &slot) && sched_next(q->sched, &p))
-		dispatch_pick(q, &p, slot);
-	/* All slots are busy: the next message for the same mailbox may already wait in its agent's socket. */
-	while (q->checking < CHECKING_MAX && deliver_ahead(q, &slot, &p))
-		dispatch_pick(q, &p, slot);
+	for (enum lane lane = 0; lane < LANE_COUNT; lane++)
+		dispatch_lane(q, lane);
 }

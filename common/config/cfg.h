@@ -144,6 +144,15 @@ struct cfg_local {
 	const char *maildir; /* relative to the home */
 	int delivery;        /* enum cfg_delivery */
 };
+struct cfg_remote {
+	uint64_t remote_workers_min, remote_workers_max, remote_workers_spare, remote_worker_uses;
+	uint64_t remote_timeout, remote_connect_timeout, remote_greeting_timeout, remote_hello_timeout, remote_mail_timeout,
+		remote_rcpt_timeout, remote_data_timeout, remote_block_timeout, remote_done_timeout;
+	uint64_t remote_idle, remote_messages_max, remote_hosts_max, remote_port;
+	struct cfg_list own_addresses, dns_servers;
+	uint64_t dns_timeout;
+	const char *dns_trust_anchor_file;
+};
 struct cfg_bounce {
 	uint64_t bounce_workers_max, bounce_full_max;
 	int bounce_language; /* enum cfg_language */
@@ -180,7 +189,12 @@ struct cfg_relay {
 	const char *name;
 	unsigned line;
 	struct cfg_list domains; /* "*" for all others */
+	struct cfg_list senders; /* addresses and domains; empty: all */
 	const char *host;        /* next hop; "" for the domain's MX */
+	int protocol;            /* enum cfg_relay_protocol */
+	int tls;                 /* enum cfg_tls_wish */
+	const char *user;
+	struct cfg_list source;
 };
 
 enum cfg_log_format { CFG_LOG_TEXT, CFG_LOG_JSON };
@@ -198,6 +212,8 @@ enum cfg_spam_failure { CFG_SPAMFAIL_TEMPFAIL, CFG_SPAMFAIL_ACCEPT };
 enum cfg_protocol { CFG_PROTO_SMTP, CFG_PROTO_SUBMISSION, CFG_PROTO_SUBMISSIONS, CFG_PROTO_LMTP };
 enum cfg_client_certificates { CFG_CLIENT_CERT_NO, CFG_CLIENT_CERT_ASK };
 enum cfg_listener_tls { CFG_TLS_AUTO, CFG_TLS_OFF, CFG_TLS_REQUIRE };
+enum cfg_relay_protocol { CFG_RELAY_SMTP, CFG_RELAY_LMTP };
+enum cfg_tls_wish { CFG_WISH_NONE, CFG_WISH_MAY, CFG_WISH_REQUIRE, CFG_WISH_VERIFY, CFG_WISH_DANE };
 enum cfg_users { CFG_USERS_BOTH, CFG_USERS_SYSTEM, CFG_USERS_VIRTUAL };
 
 struct cfg {
@@ -212,6 +228,7 @@ struct cfg {
 	struct cfg_resolve resolve;
 	struct cfg_queue queue;
 	struct cfg_local local;
+	struct cfg_remote remote;
 	struct cfg_bounce bounce;
 	struct cfg_spam spam;
 	struct cfg_tls tls;

@@ -159,6 +159,8 @@ static const struct pair pairs[] = {
 	{ "smtpd_workers_spare", "smtpd_workers_max", false },
 	{ "local_workers_min", "local_workers_max", false },
 	{ "local_workers_spare", "local_workers_max", false },
+	{ "remote_workers_min", "remote_workers_max", false },
+	{ "remote_workers_spare", "remote_workers_max", false },
 	{ "spam_workers_min", "spam_workers_max", false },
 	{ "spam_workers_spare", "spam_workers_max", false },
 	{ "retry_min", "retry_max", false },

@@ -14,6 +14,7 @@ const struct cfg_group cfg_groups[] = {
 	GROUP(resolve, cfg_resolve_params),
 	GROUP(queue, cfg_queue_params),
 	GROUP(local, cfg_local_params),
+	GROUP(remote, cfg_remote_params),
 	GROUP(bounce, cfg_bounce_params),
 	GROUP(spam, cfg_spam_params),
 	GROUP(tls, cfg_tls_params),

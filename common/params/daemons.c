@@ -112,9 +112,3 @@ const struct cfg_param cfg_domain_params[] = {
 	CFG_STR(struct cfg_domain, catch_all, "", 320, "Address that gets the mail for unknown users of this domain. Empty: they are refused."),
 	CFG_END
 };
-
-const struct cfg_param cfg_relay_params[] = {
-	CFG_LIST(struct cfg_relay, domains, "", 10000, "Domains that take this route; mail for them is accepted from anyone. `*`: the route of all other domains, for those who may send there."),
-	CFG_STR(struct cfg_relay, host, "", 300, "Next hop, host or host:port. Empty: the domain's MX."),
-	CFG_END
-};

@@ -1,4 +1,4 @@
-/* The client of our own smtpd: strict about the form of replies, because both ends are ours. */
+/* The client's side of SMTP. Replies are bounded in lines and bytes; in time by the conn's deadline. */
 #include "smtp/client.h"
 
 #define REPLY_MAX 2000 /* four times what RFC 5321 allows for a reply line */
@@ -48,10 +48,20 @@ static unsigned cap_of(struct sv text)
 	return 0;
 }
 
-static bool read_answer(struct conn *c, struct smtp_answer *ret, unsigned *ret_caps, struct err *e)
+static unsigned caps_of(struct sv lines)
+{
+	struct sv line;
+	unsigned caps = 0;
+	if (!sv_cut(&lines, '\n', &line)) /* the greeting: RFC 5321 4.1.1.1 */
+		return 0;
+	while (sv_cut(&lines, '\n', &line))
+		caps |= cap_of(line);
+	return caps;
+}
+
+bool smtp_client_lines(struct conn *c, struct smtp_answer *ret, struct buf *ret_lines, struct err *e)
 {
 	struct smtp_answer a = { 0 };
-	unsigned caps = 0;
 	bool more = true;
 	for (int n = 0; more; n++) {
 		struct sv line, text;
@@ -62,18 +72,19 @@ static bool read_answer(struct conn *c, struct smtp_answer *ret, unsigned *ret_c
 			return err_set(e, ERR_PEER, "the server's answer is not SMTP");
 		a.code = code;
 		add_line(&a, text);
-		caps |= n > 0 ? cap_of(text) : 0; /* the first line is the greeting: RFC 5321 4.1.1.1 */
+		if (ret_lines) {
+			buf_putsv(ret_lines, text);
+			buf_putc(ret_lines, '\n');
+		}
 		conn_take(c, line.n);
 	}
 	*ret = a;
-	*ret_caps = caps;
 	return true;
 }
 
 bool smtp_client_answer(struct conn *c, struct smtp_answer *ret, struct err *e)
 {
-	unsigned caps;
-	return read_answer(c, ret, &caps, e);
+	return smtp_client_lines(c, ret, NULL, e);
 }
 
 static bool send_line(struct conn *c, struct buf *line, struct err *e)
@@ -108,13 +119,14 @@ static bool expect(const struct smtp_answer *a, int want, const char *when, stru
 bool smtp_client_hello(struct conn *c, const char *name, unsigned *ret_caps, struct err *e)
 {
 	struct smtp_answer a;
-	struct buf line = BUF_INIT(COMMAND_MAX);
-	unsigned caps;
+	struct buf line = BUF_INIT(COMMAND_MAX), lines = BUF_INIT(LINES_MAX * REPLY_MAX);
+	bool ok;
 	if (!smtp_client_answer(c, &a, e) || !expect(&a, 220, "greeting", e))
 		return false;
 	buf_putf(&line, "EHLO %s", name);
-	if (!send_line(c, &line, e) || !read_answer(c, &a, &caps, e) || !expect(&a, 250, "EHLO", e))
-		return false;
-	*ret_caps = caps;
-	return true;
+	ok = send_line(c, &line, e) && smtp_client_lines(c, &a, &lines, e) && expect(&a, 250, "EHLO", e);
+	if (ok)
+		*ret_caps = caps_of(buf_sv(&lines));
+	buf_free(&lines);
+	return ok;
 }

@@ -1,5 +1,5 @@
-/* smtp client - a small blocking SMTP client for our own programs over Unix sockets: bounce and sendmail. (remote-delivery has its
- * own, which trusts nobody.) */
+/* smtp client - a small blocking SMTP client for our own programs over Unix sockets: bounce and sendmail. Replies are read with nothing
+ * taken for granted, so remote-delivery uses that part too. */
 #ifndef SMTP_CLIENT_H
 #define SMTP_CLIENT_H
 
@@ -23,5 +23,7 @@ bool smtp_client_hello(struct conn *c, const char *name, unsigned *ret_caps, str
  */
 bool smtp_client_cmd(struct conn *c, struct smtp_answer *ret, struct err *e, const char *fmt, ...) PRINTF_LIKE(4, 5) MUST_CHECK;
 bool smtp_client_answer(struct conn *c, struct smtp_answer *ret, struct err *e) MUST_CHECK;
+/* The same, and each line's text without its code into ret_lines (may be NULL): EHLO. */
+bool smtp_client_lines(struct conn *c, struct smtp_answer *ret, struct buf *ret_lines, struct err *e) MUST_CHECK;
 
 #endif

@@ -69,11 +69,11 @@ void smtp_replyf(struct buf *out, int code, const char *dsn, const char *fmt, ..
 	buf_free(&text);
 }
 
-/* RFC 5321 4.2: three digits, of which the first says how it went. */
+/* RFC 5321 4.2: three digits, of which the first says how it went; a client must take codes that it does not know (4.3.2). */
 static bool code_of(struct sv s, int *ret)
 {
 	uint64_t code;
-	if (!num_u64(s, 200, 559, &code) || code / 10 % 10 > 5)
+	if (!num_u64(s, 200, 599, &code))
 		return false;
 	*ret = (int)code;
 	return true;

@@ -65,7 +65,7 @@ void bench_init(struct bench *b)
 	BUG_IF(!spool_dir_open(b->temp.path, false, &b->dir, NULL));
 	q->locked = true;
 	q->index = index_new(10000);
-	q->sched = sched_new(q->index, 5, 5);
+	q->sched = sched_new(q->index, (struct window[]){ { 5, 5 }, { 5, 5 } });
 	q->reasons = reasons_new(100);
 	q->open = (struct vec)VEC_INIT(struct msg *, 10000);
 	q->packet = (struct ipc_packet)IPC_PACKET_INIT;

@@ -3,7 +3,7 @@
 #include "unit/unit.h"
 
 #define DEST_A 10
-#define DEST_B 11
+#define DEST_B 12
 
 struct world {
 	struct index *ix;
@@ -15,7 +15,7 @@ struct world {
 static void world_init(struct world *w, unsigned start, unsigned max)
 {
 	*w = (struct world){ .ix = index_new(1000) };
-	w->s = sched_new(w->ix, start, max);
+	w->s = sched_new(w->ix, (struct window[]){ { start, max }, { start, max } });
 }
 
 static void world_free(struct world *w)
@@ -52,8 +52,8 @@ static void a_single_message_passes_a_bulk_job(void)
 	for (int i = 0; i < 50; i++)
 		put(&w, DEST_A, 1, RING_FRESH);
 	struct unit *single = put(&w, DEST_A, 2, RING_FRESH);
-	CU_ASSERT_TRUE(sched_next(w.s, &p) && p.unit != single);
-	CU_ASSERT_TRUE(sched_next(w.s, &p) && p.unit == single);
+	CU_ASSERT_TRUE(sched_next(w.s, LANE_LOCAL, &p) && p.unit != single);
+	CU_ASSERT_TRUE(sched_next(w.s, LANE_LOCAL, &p) && p.unit == single);
 	world_free(&w);
 }
 
@@ -65,8 +65,8 @@ static void a_sender_is_served_in_order(void)
 	for (int i = 0; i < 10; i++)
 		put(&w, DEST_A, 1, RING_FRESH);
 	for (int i = 0; i < 10; i++)
-		CU_ASSERT_TRUE(sched_next(w.s, &p) && p.unit == &w.unit[i]);
-	CU_ASSERT_FALSE(sched_next(w.s, &p));
+		CU_ASSERT_TRUE(sched_next(w.s, LANE_LOCAL, &p) && p.unit == &w.unit[i]);
+	CU_ASSERT_FALSE(sched_next(w.s, LANE_LOCAL, &p));
 	CU_ASSERT_EQUAL(sched_waiting(w.s), 0);
 	world_free(&w);
 }
@@ -79,7 +79,7 @@ static void destinations_take_turns(void)
 	for (int i = 0; i < 20; i++)
 		put(&w, i < 10 ? DEST_A : DEST_B, 1, RING_FRESH);
 	for (int i = 0; i < 20; i++)
-		CU_ASSERT_TRUE(sched_next(w.s, &p) && p.dest == (i % 2 == 0 ? DEST_A : DEST_B));
+		CU_ASSERT_TRUE(sched_next(w.s, LANE_LOCAL, &p) && p.dest == (i % 2 == 0 ? DEST_A : DEST_B));
 	world_free(&w);
 }
 
@@ -94,11 +94,11 @@ static void fresh_mail_and_retries_both_go_on_four_to_one(void)
 		put(&w, DEST_A, 1, RING_FRESH);
 	}
 	for (int i = 0; i < 100; i++)
-		retries += sched_next(w.s, &p) && (p.unit - w.unit) % 2 == 0;
+		retries += sched_next(w.s, LANE_LOCAL, &p) && (p.unit - w.unit) % 2 == 0;
 	CU_ASSERT_EQUAL(retries, 20);
 	for (int i = 0; i < 100; i++)
-		CU_ASSERT_TRUE(sched_next(w.s, &p));
-	CU_ASSERT_FALSE(sched_next(w.s, &p));
+		CU_ASSERT_TRUE(sched_next(w.s, LANE_LOCAL, &p));
+	CU_ASSERT_FALSE(sched_next(w.s, LANE_LOCAL, &p));
 	world_free(&w);
 }
 
@@ -109,13 +109,13 @@ static void a_window_bounds_one_destination_and_not_the_others(void)
 	world_init(&w, 2, 10);
 	for (int i = 0; i < 6; i++)
 		put(&w, DEST_A, 1, RING_FRESH);
-	CU_ASSERT_TRUE(sched_next(w.s, &p) && sched_next(w.s, &p));
-	CU_ASSERT_FALSE(sched_next(w.s, &p) || sched_next_of(w.s, DEST_A, &p));
+	CU_ASSERT_TRUE(sched_next(w.s, LANE_LOCAL, &p) && sched_next(w.s, LANE_LOCAL, &p));
+	CU_ASSERT_FALSE(sched_next(w.s, LANE_LOCAL, &p) || sched_next_of(w.s, DEST_A, &p));
 	put(&w, DEST_B, 1, RING_FRESH);
-	CU_ASSERT_TRUE(sched_next(w.s, &p) && p.dest == DEST_B);
+	CU_ASSERT_TRUE(sched_next(w.s, LANE_LOCAL, &p) && p.dest == DEST_B);
 	sched_done(w.s, DEST_A, SCHED_NEITHER);
 	CU_ASSERT_TRUE(sched_next_of(w.s, DEST_A, &p));
-	CU_ASSERT_FALSE(sched_next(w.s, &p));
+	CU_ASSERT_FALSE(sched_next(w.s, LANE_LOCAL, &p));
 	world_free(&w);
 }
 
@@ -127,17 +127,17 @@ static void the_window_grows_with_success_and_shrinks_with_failure(void)
 	for (int i = 0; i < 300; i++)
 		put(&w, DEST_A, 1, RING_FRESH);
 	for (int i = 0; i < 100; i++) {
-		CU_ASSERT_TRUE(sched_next(w.s, &p));
+		CU_ASSERT_TRUE(sched_next(w.s, LANE_LOCAL, &p));
 		sched_done(w.s, DEST_A, SCHED_SUCCESS);
 	}
 	CU_ASSERT_EQUAL(sched_window(w.s, DEST_A), 8);
 	CU_ASSERT_EQUAL(sched_window(w.s, DEST_B), 2);
 	for (int i = 0; i < 100; i++) {
-		CU_ASSERT_TRUE(sched_next(w.s, &p));
+		CU_ASSERT_TRUE(sched_next(w.s, LANE_LOCAL, &p));
 		sched_done(w.s, DEST_A, SCHED_FAILURE);
 	}
 	CU_ASSERT_EQUAL(sched_window(w.s, DEST_A), 1); /* never none */
-	CU_ASSERT_TRUE(sched_next(w.s, &p));
+	CU_ASSERT_TRUE(sched_next(w.s, LANE_LOCAL, &p));
 	world_free(&w);
 }
 
@@ -150,8 +150,8 @@ static void what_is_withdrawn_does_not_come(void)
 	sched_withdraw(w.s, a);
 	sched_withdraw(w.s, a); /* harmless */
 	sched_withdraw(w.s, c);
-	CU_ASSERT_TRUE(sched_next(w.s, &p) && p.unit == b);
-	CU_ASSERT_FALSE(sched_next(w.s, &p));
+	CU_ASSERT_TRUE(sched_next(w.s, LANE_LOCAL, &p) && p.unit == b);
+	CU_ASSERT_FALSE(sched_next(w.s, LANE_LOCAL, &p));
 	CU_ASSERT_EQUAL(sched_units(w.s), 0);
 	world_free(&w);
 }
@@ -166,11 +166,11 @@ static void closed_files_wait_in_the_flow_of_their_sender(void)
 	CU_ASSERT_TRUE(sched_has_closed(w.s, DEST_A, 1, RING_FRESH));
 	CU_ASSERT_FALSE(sched_has_closed(w.s, DEST_A, 3, RING_FRESH) || sched_has_closed(w.s, DEST_A, 1, RING_RETRY));
 	CU_ASSERT_EQUAL(index_at(w.ix, first)->state, ENTRY_WAITING);
-	CU_ASSERT_TRUE(sched_next(w.s, &p) && p.unit == NULL && p.slot == first);
+	CU_ASSERT_TRUE(sched_next(w.s, LANE_LOCAL, &p) && p.unit == NULL && p.slot == first);
 	CU_ASSERT_EQUAL(index_at(w.ix, first)->state, ENTRY_IDLE);
-	CU_ASSERT_TRUE(sched_next(w.s, &p) && p.slot == other);
-	CU_ASSERT_TRUE(sched_next(w.s, &p) && p.slot == second);
-	CU_ASSERT_FALSE(sched_next(w.s, &p));
+	CU_ASSERT_TRUE(sched_next(w.s, LANE_LOCAL, &p) && p.slot == other);
+	CU_ASSERT_TRUE(sched_next(w.s, LANE_LOCAL, &p) && p.slot == second);
+	CU_ASSERT_FALSE(sched_next(w.s, LANE_LOCAL, &p));
 	world_free(&w);
 }
 
@@ -181,7 +181,7 @@ static void files_with_several_destinations_wait_apart(void)
 	uint32_t slot;
 	world_init(&w, 100, 100);
 	uint32_t many = put_closed(&w, 0, 1, RING_RETRY);
-	CU_ASSERT_FALSE(sched_next(w.s, &p));
+	CU_ASSERT_FALSE(sched_next(w.s, LANE_LOCAL, &p));
 	CU_ASSERT_TRUE(sched_next_many(w.s, &slot) && slot == many);
 	CU_ASSERT_FALSE(sched_next_many(w.s, &slot));
 	world_free(&w);
@@ -198,7 +198,7 @@ static void each_priority_gets_its_share_and_none_starves(void)
 		for (int i = 0; i < 40; i++)
 			put(&w, DEST_A, 1, (enum ring)ring);
 	for (int i = 0; i < 28; i++) {
-		CU_ASSERT_TRUE_FATAL(sched_next(w.s, &p));
+		CU_ASSERT_TRUE_FATAL(sched_next(w.s, LANE_LOCAL, &p));
 		got[(p.unit - w.unit) / 40]++;
 		if (i == 0)
 			CU_ASSERT_EQUAL(got[RING_URGENT], 1);
@@ -216,11 +216,11 @@ static void urgent_mail_passes_other_destinations_but_not_for_ever(void)
 	for (uint32_t i = 0; i < 100; i++)
 		put(&w, 100 + i, 1, RING_FRESH);
 	struct unit *urgent = put(&w, DEST_A, 2, RING_URGENT);
-	CU_ASSERT_TRUE(sched_next(w.s, &p) && p.unit == urgent);
+	CU_ASSERT_TRUE(sched_next(w.s, LANE_LOCAL, &p) && p.unit == urgent);
 	for (uint32_t i = 0; i < 100; i++)
 		put(&w, 300 + i, 2, RING_URGENT);
 	for (; turns < 45; turns++) {
-		CU_ASSERT_TRUE_FATAL(sched_next(w.s, &p));
+		CU_ASSERT_TRUE_FATAL(sched_next(w.s, LANE_LOCAL, &p));
 		usual += p.unit->sender == 1;
 	}
 	CU_ASSERT_EQUAL(usual, 5);

@@ -120,7 +120,7 @@ static void reply_lines_of_a_server_are_read_strictly(void)
 		{ "550 5.1.1 no\n", 550, false, "5.1.1 no" },
 		{ "199 x", 0, false, "" },
 		{ "600 x", 0, false, "" },
-		{ "260 x", 0, false, "" },
+		{ "571 not known, but there are such servers", 571, false, "not known, but there are such servers" },
 		{ "25 x", 0, false, "" },
 		{ "2500 x", 0, false, "" },
 		{ "250_x", 0, false, "" },

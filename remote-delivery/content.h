@@ -1,0 +1,13 @@
+/* content - the message itself, from queue-mgr's descriptor by pread alone (its offset is shared). */
+#ifndef REMOTE_CONTENT_H
+#define REMOTE_CONTENT_H
+
+#include "order.h"
+#include "peer.h"
+
+/* Reads it once: its size on the wire, and whether it holds bytes above 127. ERR_TEMP: it cannot be read. */
+bool content_measure(struct order *o, struct err *e) MUST_CHECK;
+/* Behind a 354: dots doubled, line ends made CRLF, and the final dot. *ret_unread: the file failed, not the peer. */
+bool content_send(struct peer *p, const struct order *o, bool *ret_unread, struct err *e) MUST_CHECK;
+
+#endif

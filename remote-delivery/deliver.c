@@ -1,0 +1,163 @@
+/* One order: where to, over the connection at hand or a new one, host after host. Start reading here. */
+#include "agent.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+
+#define PROBE_MS 5000
+
+uint64_t agent_idle_end(const struct agent *a) { return a->peer.open ? a->peer.idle_ms + a->cfg->remote.remote_idle * 1000 : 0; }
+
+static void log_sent(const struct order *o, const struct peer *p)
+{
+	size_t delivered = 0, refused = 0;
+	for (size_t i = 0; i < o->n; i++) {
+		delivered += o->item[i].settled && o->item[i].res.status == DELIVERED;
+		refused += o->item[i].settled && o->item[i].res.status != DELIVERED;
+	}
+	LOG_INFO("sent", KV_QID(o->item[0].req.id), KV_STR("relay", p->label), KV_STR("tls", p->tls),
+		KV_U64("delivered", delivered), KV_U64("refused", refused), KV_U64("size", o->wire_size),
+		KV_U64("message", p->messages));
+}
+
+static void log_failed(const struct order *o, const struct peer *p, const struct err *e)
+{
+	LOG_INFO("host-failed", KV_QID(o->item[0].req.id), KV_STR("relay", p->label), KV_STR("tls", p->tls), KV_STR("dsn", e->dsn),
+		KV_ERR(e));
+}
+
+/* All transactions that the order needs over one connection. False: *e, and what is not settled may go elsewhere. */
+static bool run(struct agent *a, struct order *o, struct err *e)
+{
+	struct peer *p = &a->peer;
+	p->deadline_ms = o->deadline_ms;
+	p->c.ignore_wake = false;
+	do {
+		if (!transaction(p, o, &a->cfg->remote, e)) {
+			log_failed(o, p, e);
+			return false;
+		}
+	} while (o->retry && !p->broken);
+	log_sent(o, p);
+	if (o->retry)
+		return err_dsn(e, ERR_TEMP, "4.5.3", "it takes no more recipients now");
+	return true;
+}
+
+static bool interrupted(struct agent *a, const struct err *e)
+{
+	a->aborted = a->aborted || e->sys == EINTR;
+	return a->aborted;
+}
+
+/* The connection of the last order, when it leads to the same place. One that ended meanwhile is no failure of the host. */
+static bool run_kept(struct agent *a, struct order *o, const struct route *r)
+{
+	struct peer *p = &a->peer;
+	struct err e;
+	if (!p->open)
+		return false;
+	bool usable = strcmp(p->key, r->key) == 0 && !peer_gone(p) && p->messages < a->cfg->remote.remote_messages_max &&
+		      clock_mono_ms() < agent_idle_end(a);
+	if (usable && run(a, o, &e))
+		return true;
+	if (usable)
+		interrupted(a, &e);
+	peer_close(p);
+	return a->aborted || !order_open(o);
+}
+
+/* One host. True: done with the order, or nothing more may be tried. */
+static bool run_host(struct agent *a, struct order *o, const struct route *r, const struct host *h, struct err *e)
+{
+	struct peer *p = &a->peer;
+	const struct peer_options po = { .cfg = a->cfg, .route = r, .wake = a->wake, .deadline_ms = o->deadline_ms };
+	*p = (struct peer){ .c.fd = -1 };
+	snprintf(p->tls, sizeof p->tls, "no");
+	if (!(h ? peer_open(p, h, &po, e) : peer_open_unix(p, &po, e))) {
+		log_failed(o, p, e);
+		peer_close(p);
+		return interrupted(a, e);
+	}
+	bool ok = run(a, o, e);
+	if (!ok || p->broken || a->cfg->remote.remote_idle == 0)
+		peer_close(p);
+	return ok || interrupted(a, e) || !order_open(o);
+}
+
+/* A host that says "never" fails the order only if none says "later". */
+static void run_hosts(struct agent *a, struct order *o, const struct route *r, const struct hosts *hosts)
+{
+	struct err e = { 0 }, temp = { 0 };
+	size_t n = MIN(hosts->n, (size_t)a->cfg->remote.remote_hosts_max);
+	char where[sizeof a->peer.label] = "";
+	for (size_t i = 0; i < n && clock_mono_ms() < o->deadline_ms; i++) {
+		if (run_host(a, o, r, &hosts->host[i], &e))
+			return;
+		if (e.kind != ERR_PERM)
+			temp = e;
+		snprintf(where, sizeof where, "%s", a->peer.label);
+	}
+	order_settle(o, temp.kind != ERR_NONE ? &temp : &e, "4.4.1", where);
+}
+
+static void run_unix(struct agent *a, struct order *o, const struct route *r)
+{
+	struct err e;
+	if (!run_host(a, o, r, NULL, &e))
+		order_settle(o, &e, "4.4.1", a->peer.label);
+}
+
+/* Once for each worker, when it first needs an answer. */
+static void probe(struct agent *a)
+{
+	char why[200];
+	if (a->probed)
+		return;
+	a->probed = true;
+	if (!dns_probe(a->dns, clock_mono_ms() + PROBE_MS, why, sizeof why) && why[0] != '\0')
+		LOG_WARN("dnssec-off", KV_STR("reason", why));
+}
+
+/* A [relay] that cannot be found is the admin's to mend: nothing bounces for it. */
+static void no_route(struct order *o, const struct route *r, struct err *e)
+{
+	if (r->relay && r->relay->host[0] != '\0') {
+		e->kind = ERR_TEMP;
+		err_add(e, "[relay %.60s]", r->relay->name);
+		snprintf(e->dsn, sizeof e->dsn, "4.3.5");
+	}
+	order_settle(o, e, "4.3.5", "");
+}
+
+void deliver(struct agent *a, struct order *o)
+{
+	struct route r;
+	struct hosts hosts;
+	struct err e;
+	uint64_t now = clock_mono_ms();
+	a->aborted = false;
+	o->deadline_ms = now + a->cfg->remote.remote_timeout * 1000;
+	if (!order_begin(o, &e) || !content_measure(o, &e) || !route_find(a->cfg, &o->sender, &o->item[0].addr, &r, &e)) {
+		order_settle(o, &e, "4.3.0", "");
+		return;
+	}
+	if (o->options.requiretls) {
+		err_dsn(&e, ERR_PERM, "5.7.30", "the message demands TLS all the way (REQUIRETLS), which cannot be promised");
+		order_settle(o, &e, "", "");
+		return;
+	}
+	if (run_kept(a, o, &r))
+		return;
+	if (r.kind == ROUTE_UNIX) {
+		run_unix(a, o, &r);
+		return;
+	}
+	probe(a);
+	now = clock_mono_ms();
+	if (hosts_find(a->dns, &a->self, &r, now + a->cfg->remote.dns_timeout * 1000, &hosts, &e))
+		run_hosts(a, o, &r, &hosts);
+	else
+		no_route(o, &r, &e);
+}
