@@ -277,6 +277,7 @@ static void make_request(const struct qmgr *q, struct rcpt *r, struct deliver_re
 	req->in_cur = en->where == IN_CUR;
 	index_name(q->index, m->slot, req->name);
 	req->notify = r->notify;
+	req->stranger = m->trust == SPOOL_STRANGER || m->trust == SPOOL_PASSED;
 	set_text(req->orcpt, sizeof(req->orcpt), r->orcpt);
 	set_text(req->postern, sizeof(req->postern), m->postern);
 	req->tries = MAX(en->tries, (en->flags & ENTRY_LOOK) != 0 ? 1u : 0u);

@@ -137,14 +137,21 @@ void deliver(struct agent *a, struct order *o)
 	struct hosts hosts;
 	struct err e;
 	uint64_t now = clock_mono_ms();
+	const struct maddr *sender = o->item[0].req.stranger ? NULL : &o->sender;
 	a->aborted = false;
 	o->deadline_ms = now + a->cfg->remote.remote_timeout * 1000;
-	if (!order_begin(o, &e) || !content_measure(o, &e) || !route_find(a->cfg, &o->sender, &o->item[0].addr, &r, &e)) {
+	if (!order_begin(o, &e) || !content_measure(o, &e) || !route_find(a->cfg, sender, &o->item[0].addr, &r, &e)) {
 		order_settle(o, &e, "4.3.0", "");
 		return;
 	}
 	if (o->options.requiretls) {
 		err_dsn(&e, ERR_PERM, "5.7.30", "the message demands TLS all the way (REQUIRETLS), which cannot be promised");
+		order_settle(o, &e, "", "");
+		return;
+	}
+	if (r.tls > CFG_WISH_MAY) {
+		err_dsn(&e, ERR_TEMP, "4.7.4", "[relay %.60s] demands TLS, which cannot be done yet: nothing is sent in the clear",
+			r.relay->name);
 		order_settle(o, &e, "", "");
 		return;
 	}

@@ -25,7 +25,8 @@ struct route {
 
 /* A [relay] host's text: host, host:port, [host]:port, 192.0.2.1, [IPv6:2001:db8::1]:25, unix:/path, lmtp:host. */
 bool route_parse_host(const char *text, uint16_t default_port, struct route *ret, struct err *e) MUST_CHECK;
-/* ERR_PERM with 5.1.2: the domain is none. ERR_TEMP: the configuration's fault. */
+/* `sender` NULL: not to be believed, so that no section with `senders` is his. ERR_PERM with 5.1.2: the domain is none. ERR_TEMP:
+ * the configuration's fault. */
 bool route_find(
 	const struct cfg *cfg, const struct maddr *sender, const struct maddr *rcpt, struct route *ret, struct err *e) MUST_CHECK;
 

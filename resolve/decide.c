@@ -91,11 +91,11 @@ static void add_local(struct expansion *x, const struct maddr *a, bool aliased)
 
 static void add_remote(struct expansion *x, const struct work *w)
 {
-	struct final f = { .addr = w->addr, .class = CLASS_REMOTE, .aliased = w->aliased, .route = "" };
-	const struct cfg_relay *relay = rules_relay(x->rules, &w->addr, &f.relayed);
+	struct relayed_domain relay = rules_relay(x->rules, &w->addr);
+	struct final f = {
+		.addr = w->addr, .class = CLASS_REMOTE, .aliased = w->aliased, .relayed = relay.anyone, .route = relay.route
+	};
 
-	if (relay)
-		f.route = relay->host;
 	add_final(x, &f);
 }
 

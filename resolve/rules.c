@@ -33,19 +33,37 @@ static bool add_locals(struct rules *r, struct err *e)
 	return add_local(r, g->hostname, e) && add_local(r, "localhost", e);
 }
 
+/* A section for some senders names no route for all, and opens the domain to nobody. */
+static void take_relay(struct relayed_domain *d, const struct cfg_relay *relay)
+{
+	if (relay->senders.n > 0)
+		return;
+	d->route = relay->host;
+	d->anyone = relay->accept_from == CFG_ACCEPT_ANYONE;
+}
+
 static bool add_relay(struct rules *r, const struct cfg_relay *relay, struct err *e)
 {
 	char name[MADDR_DOMAIN_MAX + 1];
 
 	for (size_t i = 0; i < relay->domains.n; i++) {
 		if (sv_eqs(SV("*"), relay->domains.item[i])) {
-			r->other_relay = relay;
+			if (relay->senders.n == 0)
+				r->other_route = relay->host;
 			continue;
 		}
 		if (!maddr_domain_ascii(sv_of(relay->domains.item[i]), name, e))
 			return false;
-		if (!hmap_put(r->relays, sv_of(name), (void *)(uintptr_t)relay))
-			return err_set(e, ERR_PERM, "more than %d relayed domains", RELAYED_MAX);
+		struct relayed_domain *d = hmap_get(r->relays, sv_of(name));
+		if (!d) {
+			d = mem_new(sizeof(*d));
+			*d = (struct relayed_domain){ .route = "" };
+			if (!hmap_put(r->relays, sv_of(name), d)) {
+				free(d);
+				return err_set(e, ERR_PERM, "more than %d relayed domains", RELAYED_MAX);
+			}
+		}
+		take_relay(d, relay);
 	}
 	return true;
 }
@@ -65,7 +83,7 @@ struct rules *rules_new(const struct cfg *cfg, struct err *e)
 	struct rules *r = mem_new(sizeof(*r));
 	bool ok;
 
-	*r = (struct rules){ .cfg = cfg, .locals = hmap_new(DOMAINS_MAX), .relays = hmap_new(RELAYED_MAX) };
+	*r = (struct rules){ .cfg = cfg, .locals = hmap_new(DOMAINS_MAX), .relays = hmap_new(RELAYED_MAX), .other_route = "" };
 	r->any = (struct local_domain){ .users = CFG_USERS_BOTH, .catch_all = "" };
 	ok = add_locals(r, e);
 	for (size_t i = 0; ok && i < cfg->relays.len; i++)
@@ -83,7 +101,7 @@ void rules_free(struct rules *r)
 	if (!r)
 		return;
 	hmap_free(r->locals, free);
-	hmap_free(r->relays, NULL);
+	hmap_free(r->relays, free);
 	free(r);
 }
 
@@ -103,13 +121,12 @@ const struct local_domain *rules_local(const struct rules *r, struct maddr *a)
 	return d;
 }
 
-const struct cfg_relay *rules_relay(const struct rules *r, const struct maddr *a, bool *ret_listed)
+struct relayed_domain rules_relay(const struct rules *r, const struct maddr *a)
 {
 	char name[MADDR_DOMAIN_MAX + 1];
-	const struct cfg_relay *relay = NULL;
+	const struct relayed_domain *d = NULL;
 
 	if (maddr_domain_ascii(sv_of(a->domain), name, NULL))
-		relay = hmap_get(r->relays, sv_of(name));
-	*ret_listed = relay != NULL;
-	return relay ? relay : r->other_relay;
+		d = hmap_get(r->relays, sv_of(name));
+	return d ? *d : (struct relayed_domain){ .route = r->other_route };
 }

@@ -38,11 +38,9 @@ void check_relaying(struct check *c)
 				"and proxies included, may relay");
 	for (size_t i = 0; i < cfg->relays.len; i++) {
 		const struct cfg_relay *r = VEC_AT(&cfg->relays, struct cfg_relay, i);
-		for (size_t k = 0; k < r->domains.n; k++)
-			if (strcmp(r->domains.item[k], "*") != 0)
-				check_add(c, CHECK_NOTE, c->t->conf, r->line,
-					"relaying: mail for %.100s is accepted from anybody ([relay %s])", r->domains.item[k],
-					r->name);
+		for (size_t k = 0; k < r->domains.n && r->accept_from == CFG_ACCEPT_ANYONE; k++)
+			check_add(c, CHECK_NOTE, c->t->conf, r->line,
+				"relaying: mail for %.100s is accepted from anybody ([relay %s])", r->domains.item[k], r->name);
 	}
 }
 

@@ -190,6 +190,7 @@ struct cfg_relay {
 	unsigned line;
 	struct cfg_list domains; /* "*" for all others */
 	struct cfg_list senders; /* addresses and domains; empty: all */
+	int accept_from;         /* enum cfg_accept */
 	const char *host;        /* next hop; "" for the domain's MX */
 	int protocol;            /* enum cfg_relay_protocol */
 	int tls;                 /* enum cfg_tls_wish */
@@ -212,6 +213,7 @@ enum cfg_spam_failure { CFG_SPAMFAIL_TEMPFAIL, CFG_SPAMFAIL_ACCEPT };
 enum cfg_protocol { CFG_PROTO_SMTP, CFG_PROTO_SUBMISSION, CFG_PROTO_SUBMISSIONS, CFG_PROTO_LMTP };
 enum cfg_client_certificates { CFG_CLIENT_CERT_NO, CFG_CLIENT_CERT_ASK };
 enum cfg_listener_tls { CFG_TLS_AUTO, CFG_TLS_OFF, CFG_TLS_REQUIRE };
+enum cfg_accept { CFG_ACCEPT_USERS, CFG_ACCEPT_ANYONE };
 enum cfg_relay_protocol { CFG_RELAY_SMTP, CFG_RELAY_LMTP };
 enum cfg_tls_wish { CFG_WISH_NONE, CFG_WISH_MAY, CFG_WISH_REQUIRE, CFG_WISH_VERIFY, CFG_WISH_DANE };
 enum cfg_users { CFG_USERS_BOTH, CFG_USERS_SYSTEM, CFG_USERS_VIRTUAL };

@@ -79,7 +79,39 @@ static void check_domain_sections(const struct cfg *c, struct vec *faults)
 }
 
 /* --- who may send where --- */
-/* `seen`: relayed domain to its section; `local`: our own domains. Maps, because these lists may be long. */
+/* Which section holds for a domain and a sender must be clear: "domain sender" (no sender: "domain") to its section. A map, because
+ * these lists may be long. */
+static void check_taken(
+	struct cfg_relay *r, const char *domain, const char *sender, struct hmap *seen, struct vec *faults, unsigned line)
+{
+	struct buf key = BUF_INIT(2000);
+	buf_putf(&key, "%s %s", domain, sender);
+	for (size_t i = 0; i < key.len; i++)
+		key.data[i] = ascii_lower(key.data[i]);
+	const struct cfg_relay *other = hmap_get(seen, buf_sv(&key));
+	if (other && other != r)
+		cfg_fault(faults, line, "domains: %.80s is already in [relay %.60s], line %u%s%.80s", domain, other->name,
+			other->line, *sender ? ", for " : "", sender);
+	else if (!hmap_put(seen, buf_sv(&key), r))
+		cfg_warn(faults, line, "[relay %.60s]: too many domains and senders to look for doubles", r->name);
+	buf_free(&key);
+}
+
+/* Mail from strangers is taken for the domains that are named, whoever the sender says to be. */
+static void check_accept_from(const struct cfg *c, const struct cfg_relay *r, struct vec *faults)
+{
+	unsigned line = cfg_line_in(c, "relay", r->name, "accept_from");
+	if (r->accept_from != CFG_ACCEPT_ANYONE)
+		return;
+	if (r->senders.n > 0)
+		cfg_fault(faults, line,
+			"accept_from = anyone: not in a section with senders, which anybody can forge; use two sections");
+	for (size_t i = 0; i < r->domains.n; i++)
+		if (strcmp(r->domains.item[i], "*") == 0)
+			cfg_fault(faults, line, "accept_from = anyone: not with domains = *: that would be an open relay");
+}
+
+/* `local`: our own domains. */
 static void check_relay(const struct cfg *c, struct cfg_relay *r, const struct hmap *local, struct hmap *seen, struct vec *faults)
 {
 	unsigned line = cfg_line_in(c, "relay", r->name, "domains");
@@ -87,17 +119,17 @@ static void check_relay(const struct cfg *c, struct cfg_relay *r, const struct h
 		cfg_fault(faults, r->line, "[relay %.60s] has no domains: add `domains = ...`, or * for all others", r->name);
 	for (size_t i = 0; i < r->domains.n; i++) {
 		const char *domain = r->domains.item[i];
-		const struct cfg_relay *other = hmap_get(seen, sv_of(domain));
 		if (strcmp(domain, "*") != 0 && !cfg_domain_ok(sv_of(domain)))
 			cfg_fault(faults, line, "domains: %.80s is not a domain", domain);
 		else if (hmap_get(local, sv_of(domain)))
 			cfg_fault(faults, line,
 				"domains: %.80s is also in the list of local domains: remove it from one of the two", domain);
-		else if (other)
-			cfg_fault(faults, line, "domains: %.80s is already in [relay %.60s], line %u", domain, other->name,
-				other->line);
-		BUG_IF(!hmap_put(seen, sv_of(domain), r));
+		for (size_t k = 0; k < r->senders.n; k++)
+			check_taken(r, domain, r->senders.item[k], seen, faults, line);
+		if (r->senders.n == 0)
+			check_taken(r, domain, "", seen, faults, line);
 	}
+	check_accept_from(c, r, faults);
 }
 
 static void check_relays(const struct cfg *c, struct vec *faults)

@@ -49,6 +49,7 @@ IPC_DECLARE(queue_reader, QUEUE_READER);
 	F(T, U64, tries, 1000000) /* attempts before this one: > 0 means look for an earlier copy first */ \
 	F(T, U64, more, 1) /* another recipient of this message follows at once: agents with one transaction for several take it along */ \
 	F(T, U64, notify, 15) /* SPOOL_NOTIFY_*: what the sender asked for (RFC 3461) */ \
+	F(T, U64, stranger, 1) /* its sender did not authenticate: what MAIL FROM says is not to be believed */ \
 	F(T, STR, orcpt, 500) /* as given, "" none */ \
 	F(T, STR, postern, 1000) /* content of the X-Postern line: spool_options_parse() */ \
 	F(T, FD, file, 0)

@@ -20,7 +20,7 @@ enum resolve_status {
 
 /* smtpd, tools to resolve: at RCPT. Answer: one resolve_rcpt per final recipient, in order; `last` is 1 in the last. A status
  * other than OK comes alone. An alias with |command, /file, :include: or an unusable target stays one recipient under its own
- * address (class local). CLASS_REMOTE: not our domain; `relayed` is 1 if a [relay] section lists it (accept from anyone).
+ * address (class local). CLASS_REMOTE: not our domain; `relayed` is 1 if a [relay] section has accept_from = anyone.
  * The null sender's and postmaster's special cases are resolve's: `<postmaster>` without domain comes as local part only. */
 #define RESOLVE_REQ(F, T) \
 	F(T, STR, address, ADDRESS_MAX) /* as in RCPT, syntax already checked; may lack a domain */ \

@@ -28,10 +28,12 @@ const struct cfg_param cfg_remote_params[] = {
 	CFG_END
 };
 
+static const char *const accepts[] = { "users", "anyone", NULL };
 static const char *const protocols[] = { "smtp", "lmtp", NULL };
 const struct cfg_param cfg_relay_params[] = {
-	CFG_LIST(struct cfg_relay, domains, "", 10000, "Domains that take this route; mail for them is accepted from anyone. `*`: the route of all other domains, for those who may send there."),
-	CFG_LIST(struct cfg_relay, senders, "", 10000, "Only mail from these senders, addresses or domains, takes this route. Empty: all."),
+	CFG_LIST(struct cfg_relay, domains, "", 10000, "Domains that take this route. `*`: that of all other domains."),
+	CFG_LIST(struct cfg_relay, senders, "", 10000, "Only mail from these senders, addresses or domains, takes this route, and only when they authenticated or are local programs. Empty: all."),
+	CFG_ENUM(struct cfg_relay, accept_from, "users", accepts, "Who may send to these domains. users: those who may send anywhere; the section says only where mail goes. anyone: every client, as this host is their backup MX or gateway; not with senders, nor for `*`."),
 	CFG_STR(struct cfg_relay, host, "", 300, "Next hop: host or host:port, whose MX is asked for; [host] or [host]:port, [192.0.2.1]:port: no MX; unix:/path for LMTP. Empty: the domain's MX."),
 	CFG_ENUM(struct cfg_relay, protocol, "smtp", protocols, "What the next hop speaks."),
 	CFG_ENUM(struct cfg_relay, tls, "may", tls_wishes, "none: never TLS. may: when offered, and as DANE or MTA-STS demand. require: always, whoever answers. verify: the certificate must be good for the host's name. dane: it must be the one that DNS names (RFC 7672)."),

@@ -82,10 +82,7 @@ bool smtp_client_lines(struct conn *c, struct smtp_answer *ret, struct buf *ret_
 	return true;
 }
 
-bool smtp_client_answer(struct conn *c, struct smtp_answer *ret, struct err *e)
-{
-	return smtp_client_lines(c, ret, NULL, e);
-}
+bool smtp_client_answer(struct conn *c, struct smtp_answer *ret, struct err *e) { return smtp_client_lines(c, ret, NULL, e); }
 
 static bool send_line(struct conn *c, struct buf *line, struct err *e)
 {

@@ -1,5 +1,5 @@
-/* smtp client - a small blocking SMTP client for our own programs over Unix sockets: bounce and sendmail. Replies are read with nothing
- * taken for granted, so remote-delivery uses that part too. */
+/* smtp client - a small blocking SMTP client for our own programs over Unix sockets: bounce and sendmail. Replies are read with
+ * nothing taken for granted, so remote-delivery uses that part too. */
 #ifndef SMTP_CLIENT_H
 #define SMTP_CLIENT_H
 

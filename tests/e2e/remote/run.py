@@ -25,6 +25,40 @@ def plain(i):
     s.close()
 
 
+def a_route_opens_nothing(i):
+    for where, rcpt, want in (("a domain with a route", "al@routed.example", "550"), ("one with a route for a sender", "al@some.example", "550"),
+                              ("any other", "al@plain.example", "550"), ("a domain of which this host is a backup MX", "al@backup.example", "250")):
+        c = i.smtp()
+        c.hello()
+        reply = c.envelope(rcpt)[0]
+        claim(f"a stranger to {where}: {want}", reply.startswith(want), reply)
+        c.close()
+
+
+OPEN = """
+[relay routed]
+domains = routed.example
+host = [127.0.0.2]
+[relay some]
+domains = some.example, *
+senders = sender@client.example
+host = [127.0.0.2]
+[relay backup]
+domains = backup.example
+accept_from = anyone
+"""
+
+def no_open_relay():
+    inst = Instance(f"remote_port = {port}")
+    try:
+        inst.section(OPEN)
+        a_route_opens_nothing(inst)
+        finish(inst)
+    finally:
+        inst.purge()
+
+
+no_open_relay()
 zones = Zones(ZONE)
 try:
     run(plain, sets=[f"dns_servers = 127.0.0.1@{zones.port}", f"remote_port = {port}", "trusted_networks = 127.0.0.0/8",

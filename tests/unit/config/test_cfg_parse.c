@@ -133,6 +133,11 @@ static void faults_name_line_value_and_what_would_be_right(void)
 		{ "[relay a]\n", 2, false, "has no domains" },
 		{ "[relay a]\ndomains = mx.example.org\n", 3, false, "also in the list of local domains" },
 		{ "[relay a]\ndomains = x.example\n[relay b]\ndomains = x.example\n", 5, false, "already in [relay a], line 2" },
+		{ "[relay a]\ndomains = *\nsenders = y, z\n[relay b]\ndomains = *\nsenders = Z, w\n", 6, false,
+			"already in [relay a], line 2, for Z" },
+		{ "[relay a]\ndomains = *\naccept_from = anyone\n", 4, false, "open relay" },
+		{ "[relay a]\ndomains = x.example\nsenders = y\naccept_from = anyone\n", 5, false,
+			"not in a section with senders" },
 		{ "tls_certificates = mx.pem\n", 2, false, "must begin with the absolute path" },
 		{ "tls_certificates = /a.pem, /b.pem:b.key\n", 2, false, "behind the colon stands the absolute path" },
 		{ "tls_certificates = /a.pem:\n", 2, false, "behind the colon" },
@@ -153,6 +158,14 @@ static void faults_name_line_value_and_what_would_be_right(void)
 		done(&p);
 		buf_free(&text);
 	}
+}
+
+static void a_domain_may_have_routes_for_different_senders(void)
+{
+	struct parsed p = parse(BASE "[listener l]\naddress = *:25\n[relay a]\ndomains = x.example, *\n"
+				     "[relay b]\ndomains = x.example, *\nsenders = y\n[relay c]\ndomains = *\nsenders = z, x@y\n");
+	CU_ASSERT_EQUAL(p.faults.len, 0);
+	done(&p);
 }
 
 static void a_faulty_value_leaves_the_default(void)
@@ -273,6 +286,7 @@ void suite_cfg_parse(void)
 	static const struct unit_case cases[] = {
 		UNIT(every_kind_of_value_is_read),
 		UNIT(faults_name_line_value_and_what_would_be_right),
+		UNIT(a_domain_may_have_routes_for_different_senders),
 		UNIT(a_faulty_value_leaves_the_default),
 		UNIT(all_faults_are_reported_in_the_order_of_lines),
 		UNIT(computed_defaults_are_filled_in),

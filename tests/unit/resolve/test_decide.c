@@ -6,7 +6,9 @@
 	"virtual_base = /srv/mail\nmin_uid = 1000\nalias_expansion_max = 100\n"                                                    \
 	"[domain virtual.example]\nusers = virtual\ncatch_all = cat@virtual.example\n"                                             \
 	"[domain system.example]\nusers = system\ncatch_all = nobody-there\n"                                                      \
-	"[relay inner]\ndomains = inner.example\nhost = 192.0.2.1:2525\n"
+	"[relay inner]\ndomains = inner.example\nhost = 192.0.2.1:2525\naccept_from = anyone\n"                                    \
+	"[relay routed]\ndomains = routed.example\nhost = 192.0.2.2:25\n"                                                          \
+	"[relay some]\ndomains = some.example, routed.example, inner.example\nsenders = al@example.org\nhost = 192.0.2.3:25\n"
 
 #define ALIASES                                                                                                                  \
 	"root=al; both=al, bea; dup=al, AL, \"al\"@example.org, both; loop1=loop2; loop2=loop1; ring1=ring2, al; ring2=ring1, "  \
@@ -172,6 +174,9 @@ static void local_and_other_domains_are_told_apart(void)
 		{ "al@sub.example.org", "R:al@sub.example.org" },
 		{ "al@[192.0.2.1]", "R:al@[192.0.2.1]" },
 		{ "x@inner.example", "Rr:x@inner.example>192.0.2.1:2525" },
+		/* a route opens its domain to nobody */
+		{ "x@routed.example", "R:x@routed.example>192.0.2.2:25" },
+		{ "x@some.example", "R:x@some.example" },
 		{ "x@other.example", "R:x@other.example" },
 		{ "nosuch@example.org", "1 5.1.1" },
 		{ "cleo@virtual.example", "L:cleo@virtual.example" },
