@@ -87,7 +87,8 @@ static bool take_attribute(struct sv word, struct xclient *x)
 	return ok;
 }
 
-static void become(struct session *s, const struct xclient *x)
+/* Returns why the client may not enter; NULL: it may. */
+static const char *become(struct session *s, const struct xclient *x)
 {
 	struct session_client *c = &s->client;
 	session_reset(s);
@@ -104,7 +105,7 @@ static void become(struct session *s, const struct xclient *x)
 	s->errors = 0;
 	s->proxied = true;
 	s->phase = x->has_helo ? PH_HELLO : PH_START;
-	s->ops->client_changed(s->env, c);
+	return x->has_addr ? s->ops->client_changed(s->env, c) : NULL;
 }
 
 enum phase cmd_xclient(struct session *s, struct sv arg, struct buf *reply)
@@ -120,9 +121,12 @@ enum phase cmd_xclient(struct session *s, struct sv arg, struct buf *reply)
 			return session_complain(s, reply, 501, "5.5.4", "What is %.*s?", (int)MIN(word.n, 60u), word.p);
 	char before[ADDR_TEXT_MAX];
 	memcpy(before, s->client_text, sizeof before);
-	become(s, &x);
+	const char *why = become(s, &x);
 	LOG_INFO("xclient", KV_STR("by", before), KV_STR("client", s->client_text), KV_STR("helo", s->helo),
 		KV_STR("account", s->account));
-	session_greet(s, reply);
+	if (why)
+		session_close(s, "4.7.0", why, reply);
+	else
+		session_greet(s, reply);
 	return s->phase;
 }

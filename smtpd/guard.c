@@ -7,7 +7,9 @@
 void guard_start(struct guard *g, struct svc_ctx *ctx, const struct cfg *cfg, struct limits *limits, const struct session_client *c)
 {
 	*g = (struct guard){ .limits = limits, .cfg = cfg, .ctx = ctx };
-	g->stranger = c->kind == CLIENT_NET && !c->trusted && !cfg_nets_has(&cfg->limits.unlimited_networks, &c->addr);
+	/* Whom an XCLIENT proxy speaks for is counted, when it is known; the proxy itself would be all its clients at once. */
+	g->stranger =
+		c->kind == CLIENT_NET && !c->trusted && !c->may_xclient && !cfg_nets_has(&cfg->limits.unlimited_networks, &c->addr);
 	if (g->stranger && limits) {
 		g->client = limits_client(limits, &c->addr);
 		g->network = limits_network(limits, &c->addr);
@@ -91,7 +93,7 @@ const char *guard_enter(struct guard *g, const struct session_client *c)
 {
 	struct addr who = counted(c);
 	uint64_t max = g->cfg->smtpd.connections_per_client_max, wide = g->cfg->limits.connections_per_network_max;
-	if (c->kind == CLIENT_BOUNCE || c->kind == CLIENT_LMTP || c->trusted)
+	if (c->kind == CLIENT_BOUNCE || c->kind == CLIENT_LMTP || c->trusted || c->may_xclient)
 		return NULL;
 	svc_mark(g->ctx, &who);
 	if (svc_marked(g->ctx, &who) > max)
@@ -111,7 +113,7 @@ const char *guard_account(struct guard *g, const char *account)
 		return NULL;
 	uint64_t who = limits_account(g->limits, account);
 	svc_tag(g->ctx, who);
-	if (svc_tagged(g->ctx, who) <= max)
+	if (who == 0 || svc_tagged(g->ctx, who) <= max)
 		return NULL;
 	LOG_INFO("too-many-connections", KV_STR("account", account), KV_STR("of", "account"), KV_U64("max", max));
 	return "Too many connections of your account";

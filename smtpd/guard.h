@@ -19,7 +19,7 @@ void guard_start(
 	struct guard *g, struct svc_ctx *ctx, const struct cfg *cfg, struct limits *limits, const struct session_client *c);
 /* NULL: come in. Else why not, for the client; logged. */
 const char *guard_enter(struct guard *g, const struct session_client *c);
-/* The same for an account that authenticated just now: connections at once. */
+/* The same for the account that the session has from now on ("": none any more): connections at once. */
 const char *guard_account(struct guard *g, const char *account);
 /* As session_ops.allow. */
 bool guard_allow(struct guard *g, enum limit_kind what, uint64_t n, const char *account);

@@ -30,7 +30,7 @@ struct talk {
 	uint64_t since_ms; /* when it last did something of use: a command, a step of a message */
 	uint64_t data_ms;  /* when its message began */
 	uint64_t data_bytes, step_bytes;
-	bool known;      /* its account was counted */
+	char known[129]; /* the account that was counted */
 	bool leaving;    /* the service ends, or a new leader takes over */
 	const char *end; /* how it ended, for the log */
 };
@@ -133,11 +133,12 @@ static void more_input(struct talk *t)
 {
 	const struct cfg_smtpd *c = &t->worker->cfg->smtpd;
 	bool in_data = t->session.phase & PH_CONTENT;
-	struct err e;
+	struct err e = { .kind = ERR_TEMP, .sys = ETIMEDOUT };
 	t->conn.idle_ms = in_data ? c->data_timeout * 1000 : t->leaving ? LEAVE_MS : c->command_timeout * 1000;
 	t->conn.deadline_ms = deadline(t);
 	svc_still(t->ctx, still_since(t));
-	if (conn_fill(&t->conn, &e))
+	/* A client that never pauses is never waited for. */
+	if (clock_mono_ms() < t->conn.deadline_ms && conn_fill(&t->conn, &e))
 		t->heard_ms = clock_mono_ms();
 	else if (!wait_on(t, &e))
 		t->session.phase = PH_QUIT;
@@ -146,7 +147,7 @@ static void more_input(struct talk *t)
 static void note_progress(struct talk *t, bool was_data, size_t used)
 {
 	bool in_data = t->session.phase & PH_CONTENT;
-	if (used == 0)
+	if (used == 0 || (t->session.skipping && !in_data)) /* a line without end is no command */
 		return;
 	if (in_data && !was_data) {
 		t->data_ms = clock_mono_ms();
@@ -161,13 +162,13 @@ static void note_progress(struct talk *t, bool was_data, size_t used)
 	t->since_ms = clock_mono_ms();
 }
 
-/* An account that authenticated just now may have too many connections. */
+/* An account that authenticated just now, or that XCLIENT named, may have too many connections. */
 static void know_account(struct talk *t)
 {
 	const char *account = t->session.account, *why;
-	if (t->known || *account == '\0')
+	if (strcmp(t->known, account) == 0)
 		return;
-	t->known = true;
+	BUG_IF(!sv_copy(sv_of(account), t->known, sizeof t->known));
 	why = guard_account(&t->worker->guard, account);
 	if (why)
 		session_close(&t->session, "4.7.0", why, &t->reply);
@@ -222,8 +223,10 @@ static void converse(struct talk *t)
 		know_account(t);
 		if (s->start_tls)
 			start_tls(t);
-		if (s->delay_ms > 0)
+		if (s->delay_ms > 0) {
 			tarpit(t, s->delay_ms);
+			t->since_ms = clock_mono_ms();
+		}
 		if (in_data && s->phase == PH_HELLO && t->leaving)
 			say_leaving(t); /* its message is done */
 		else if (used == 0)

@@ -82,7 +82,9 @@ struct session_ops {
 	/* The client's name by reverse DNS, if that name leads back to its address; "" when there is none, or nobody answers in
 	 * time. */
 	const char *(*client_name)(void *env);
-	void (*client_changed)(void *env, const struct session_client *c); /* XCLIENT */
+	/* XCLIENT named another client: it is counted and looked up like one that connects. Returns NULL, or why it may not enter.
+	 */
+	const char *(*client_changed)(void *env, const struct session_client *c);
 };
 
 struct refusal {

@@ -130,12 +130,15 @@ static const char *op_client_name(void *env)
 	return namer_name(&w->namer);
 }
 
-static void op_client_changed(void *env, const struct session_client *c)
+static const char *op_client_changed(void *env, const struct session_client *c)
 {
 	struct worker *w = env;
 	struct guard *g = &w->guard;
-	namer_start(&w->namer, &c->addr);
-	guard_start(g, g->ctx, g->cfg, g->limits, c);
+	struct session_client real = *c;
+	real.may_xclient = false; /* that is the proxy's right */
+	namer_start(&w->namer, &real.addr);
+	guard_start(g, g->ctx, g->cfg, g->limits, &real);
+	return guard_enter(g, &real);
 }
 
 const struct session_ops worker_ops = { op_resolve, op_lend, op_lent, op_stream, op_commit, op_abandon, op_check, op_allow,

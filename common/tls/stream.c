@@ -49,6 +49,11 @@ static int moved(BIO *bio, struct stream *t, ssize_t n, int retry)
 static int bio_read(BIO *bio, char *p, int n)
 {
 	struct stream *t = BIO_get_data(bio);
+	/* A peer can send records without end of which we never hear (KeyUpdate): OpenSSL would not come back from a read. */
+	if (t->conn->deadline_ms && clock_mono_ms() >= t->conn->deadline_ms) {
+		errno = ETIMEDOUT;
+		return moved(bio, t, -1, 0);
+	}
 	return moved(bio, t, t->under->read(t->under_ctx, p, (size_t)n), BIO_FLAGS_READ);
 }
 

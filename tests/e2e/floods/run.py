@@ -2,6 +2,7 @@
 import os
 import selectors
 import socket
+import ssl
 import time
 
 from postern import claim, message, run, until
@@ -69,11 +70,43 @@ def rates(i):
     claim("errors are bounded per client: 421", "421 4.7.0" in replies[6], replies)
     s = client(i, "127.0.8.4")
     claim("on the next connection too", say(s, "BOGUS").startswith(("421", "500")) and not s.recv(100).startswith(b"2"))
+    tls_rate(i)
     held = [client(i, f"127.0.9.{k}") for k in range(1, 7)]
     s = client(i, "127.0.9.9", greet=False)
     claim("six connections at once from one network, not seven", s.recv(1000).startswith(b"421 4.7.0"))
     for h in held:
         h.close()
+
+
+def shakes_hands(i, name, source):
+    """How a handshake from there ends: True, or what the server said or did instead."""
+    where = (i.env["SMTP_HOST"], int(i.env[f"{name}_PORT"]))
+    with socket.create_connection(where, 15, (source, 0)) as s:
+        if name == "SMTP":
+            s.recv(1000)
+            say(s, "EHLO x.example")
+            reply = say(s, "STARTTLS")
+            if not reply.startswith("220"):
+                return reply
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        try:
+            context.wrap_socket(s)
+            return True
+        except OSError as e:
+            return type(e).__name__
+
+
+def tls_rate(i):
+    i.restart("client_tls_rate = 4")
+    seen = [shakes_hands(i, "SMTP", "127.0.8.11") for _ in range(5)]
+    claim("four TLS sessions a minute, not five: 454", seen[:4] == [True] * 4 and str(seen[4]).startswith("454 4.7.0"), seen)
+    claim("implicit TLS is counted with them, and closed before the handshake", shakes_hands(i, "SMTPS", "127.0.8.11") is not True)
+    claim("the log names the limit", i.wait_log("limit .*what=tls of=client"))
+    seen = [shakes_hands(i, "SMTPS", "127.0.8.12") for _ in range(5)]
+    claim("it has the same limit", seen[:4] == [True] * 4 and seen[4] is not True, seen)
+    claim("which is logged as the end", i.wait_log("disconnected .*client=127.0.8.12 .*end=too-many-connections"), i.log()[-400:])
+    claim("others are served", shakes_hands(i, "SMTPS", "127.0.12.1") is True)
 
 
 def slow(i):

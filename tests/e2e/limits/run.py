@@ -70,6 +70,50 @@ def times(i):
     claim("nothing of it was kept", i.wait_queue_empty() and not any("half" in open(f).read() for f in i.mails()))
 
 
+def talk_on(s, words):
+    """Says the same over and over, never pausing; how long that went, and what the server said last."""
+    start, said = time.monotonic(), b""
+    s.sock.settimeout(0.05)
+    while time.monotonic() - start < 15:
+        try:
+            s.sock.sendall(words)
+            more = s.sock.recv(1 << 20)
+            said = said[-200:] + more
+            if not more:
+                break
+        except TimeoutError:
+            continue
+        except OSError:
+            break
+    return time.monotonic() - start, said
+
+
+def never_pausing(i):
+    """session_timeout is the end also of one who never makes us wait."""
+    i.restart("command_timeout = 4s", "data_timeout = 4s", "session_timeout = 4s", "errors_max = 1000", "error_delay = 0s",
+              "client_error_rate = 0")
+    for what, tls, before, words in (("commands", False, [], b"NOOP\r\n" * 50), ("commands under TLS", True, [], b"NOOP\r\n" * 50),
+                                     ("a line without end", False, [], b"N" * 5000),
+                                     ("a message", False, ["MAIL FROM:<a@client.example>", f"RCPT TO:<{i.rcpt}>", "DATA"], b"x\r\n" * 5),
+                                     ("a chunk", False, ["MAIL FROM:<a@client.example>", f"RCPT TO:<{i.rcpt}>"], b"BDAT 1\r\nx" * 5)):
+        s = i.smtp()
+        s.hello()
+        if tls:
+            s.starttls()
+            s.hello()
+        for line in before:
+            s.cmd(line)
+        took, said = talk_on(s, words)
+        claim(f"{what}: session_timeout ends it", 3 < took < 7, (took, said))
+        s.close()
+    claim("with a 421", i.wait_log("disconnected .*end=timeout", 5), i.log()[-900:])
+    i.restart("session_timeout = 4h", "command_timeout = 2s")
+    s = i.smtp()
+    took, said = talk_on(s, b"N" * 5000)
+    claim("a line without end is no command: command_timeout ends it", took < 5 and b"421 4.4.2" in said, (took, said))
+    i.restart("command_timeout = 5s", "data_timeout = 5s")
+
+
 def connections(i):
     i.restart("connections_per_client_max = 3")
     held = [i.smtp() for _ in range(3)]
@@ -120,4 +164,4 @@ def a_pool_that_is_full(i):
     late.close()
 
 
-run(sizes, counts, errors, times, connections, connections_of_a_user, soft_bounce, a_pool_that_is_full)
+run(sizes, counts, errors, times, never_pausing, connections, connections_of_a_user, soft_bounce, a_pool_that_is_full)

@@ -11,6 +11,7 @@ V2 = b"\r\n\r\n\0\r\nQUIT\n"
 
 def listener(i, name, row):
     port = Smtp.free_port()
+    i.ports = {**getattr(i, "ports", {}), name: port}
     i.section(f"[listener {name}]\naddress = 127.0.0.1:{port}\n{row}\n")
     return "127.0.0.1", port
 
@@ -81,4 +82,66 @@ def by_xclient(i):
     claim("the log has both", i.wait_log(r" xclient .*by=127.0.0.1 client=192.0.2.78"))
 
 
-run(by_proxy, by_xclient)
+def spoken_for(i, where, client, xclient):
+    """A connection of that client through a proxy of ours, up to its greeting."""
+    s = Smtp(where, greet=xclient)
+    if xclient:
+        s.greeting = s.cmd(f"XCLIENT ADDR={client}")
+    else:
+        s.send(f"PROXY TCP4 {client} 192.0.2.1 40000 25\r\n")
+        s.greeting = s.reply()
+    return s
+
+
+def the_client_counts(i):
+    """Limits, rules and names are those of whom the proxy speaks for; the proxy itself is nobody."""
+    i.section("[rule far]\nclient = 198.51.100.0/24\naction = reject Not from there\n")
+    for xclient, name in ((False, "balanced"), (True, "filtered")):
+        where, how, net = (i.env["SMTP_HOST"], i.ports[name]), "XCLIENT" if xclient else "PROXY", 10 + xclient
+        held = [spoken_for(i, where, f"192.0.{net}.1", xclient) for _ in range(4)]
+        seen = [s.greeting[:3] for s in held]
+        claim(f"{how}: three connections at once of one client, not four", seen == ["220"] * 3 + ["421"], seen)
+        s = spoken_for(i, where, f"192.0.{net}.2", xclient)
+        claim(f"{how}: another client has its own", s.greeting.startswith("220"), s.greeting)
+        for s in held + [s]:
+            s.close()
+        claim(f"{how}: the log names the client", i.wait_log(f"too-many-connections .*client=192.0.{net}.1 "), i.log()[-500:])
+        seen = []
+        for _ in range(10):
+            s = spoken_for(i, where, f"192.0.{net}.3", xclient)
+            seen.append(s.greeting[:3])
+            s.cmd("QUIT")
+            s.close()
+        claim(f"{how}: eight connections a minute of one client", seen == ["220"] * 8 + ["421"] * 2, seen)
+        s = spoken_for(i, where, f"192.0.{net}.4", xclient)
+        s.hello()
+        seen = [s.cmd("MAIL FROM:<a@client.example>")[:3] + s.cmd("RSET")[:0] for _ in range(5)]
+        claim(f"{how}: four messages a minute of one client", seen == ["250"] * 4 + ["450"], seen)
+        reply = spoken_for(i, where, "198.51.100.7", xclient).greeting
+        claim(f"{how}: a rule judges the client", reply == "554 Not from there", reply)
+    for xclient, name in ((False, "balanced"), (True, "filtered")):
+        text = delivered(i, spoken_for(i, (i.env["SMTP_HOST"], i.ports[name]), "192.0.2.81", xclient), "far")
+        claim("the proxy's name is not the client's", b"([192.0.2.81])" in text, text[:600])
+        s = spoken_for(i, (i.env["SMTP_HOST"], i.ports[name]), "192.0.2.82" if xclient else "127.0.0.1", xclient)
+        if xclient:
+            s.cmd("XCLIENT ADDR=127.0.0.1")
+        text = delivered(i, s, "near")
+        claim("the client's is looked up anew", b"(localhost [127.0.0.1])" in text, text[:600])
+
+
+def early_through_a_proxy(i):
+    where = (i.env["SMTP_HOST"], i.ports["balanced"])
+    s = opened(where, b"PROXY TCP4 192.0.2.90 192.0.2.1 40000 25\r\nEHLO early.example\r\n")
+    claim("a client that talks before the greeting is seen through the balancer", s.greeting.startswith("554 5.5.0"), s.greeting)
+    claim("and named", i.wait_log("early-talker .*client=192.0.2.90"))
+    start = time.monotonic()
+    claim("one client's patience is not another's", spoken_for(i, where, "192.0.2.91", False).greeting.startswith("220") and
+          spoken_for(i, where, "192.0.2.92", False).greeting.startswith("220") and time.monotonic() - start > 1.9)
+    start = time.monotonic()
+    s = spoken_for(i, (i.env["SMTP_HOST"], i.ports["filtered"]), "192.0.2.93", True)
+    claim("a proxy that speaks SMTP need not wait", s.greeting.startswith("220") and time.monotonic() - start < 0.9, s.greeting)
+
+
+run(by_proxy, by_xclient, the_client_counts, early_through_a_proxy,
+    sets=("unlimited_networks = 10.0.0.0/8", "greet_delay = 1s", "connections_per_client_max = 3", "client_connection_rate = 8",
+          "client_message_rate = 4", "reverse_dns = yes"))

@@ -171,6 +171,13 @@ static void the_session_is_the_named_clients_from_there_on(void)
 	after(&w, "XCLIENT ADDR=198.51.100.1\r\n", &codes);
 	CU_ASSERT_STRING_EQUAL(w.s.account, "");
 	world_close(&w);
+
+	world_open(&w, CLIENT_NET);
+	w.s.client.may_xclient = true;
+	w.keep_out = "Too many connections";
+	CU_ASSERT_STRING_EQUAL(
+		after(&w, "XCLIENT LOGIN=alice\r\nXCLIENT ADDR=198.51.100.1\r\nEHLO x\r\n", &codes), "220 421/4.7.0");
+	world_close(&w);
 	buf_free(&codes);
 }
 

@@ -30,6 +30,7 @@ struct world {
 	struct buf checked; /* the message as the content check saw it */
 	struct queue_note note;
 	struct addr client_now; /* by XCLIENT */
+	const char *keep_out;   /* why it may not enter; NULL: it may */
 	unsigned handshakes;
 	struct cfg_listener listener; /* world_offer_tls() */
 	struct auth_start auth_start;
@@ -255,10 +256,11 @@ static const char *world_client_name(void *env)
 	return w->client_name ? w->client_name : "";
 }
 
-static void world_client_changed(void *env, const struct session_client *c)
+static const char *world_client_changed(void *env, const struct session_client *c)
 {
 	struct world *w = env;
 	w->client_now = c->addr;
+	return w->keep_out;
 }
 
 static const struct session_ops world_ops = { world_resolve, world_lend, world_lent, world_stream, world_commit, world_abandon,
