@@ -102,7 +102,6 @@ static bool throttled(struct chan *c)
 {
 	struct login *l = c->login;
 	uint64_t left;
-	l->client.account = l->sasl.user;
 	if (!throttle_locked(c->server->throttle, &l->client, ev_now_ms(c->server->loop), &left))
 		return false;
 	LOG_WARN("auth-throttled", KV_SID(l->start.session), KV_STR("user", l->sasl.user), KV_STR("client", l->start.client_ip),
@@ -111,22 +110,8 @@ static bool throttled(struct chan *c)
 	return true;
 }
 
-/* false: the data base cannot be asked; the dialogue is over. *ret_found false: no such user. */
-static bool look_up(struct chan *c, struct record *r, bool *ret_found)
-{
-	struct err e = { 0 };
-	struct users *u = server_users(c->server, &e);
-	enum users_result found = u ? users_get(u, c->login->sasl.user, r, &e) : USERS_FAILED;
-	*ret_found = found == USERS_FOUND;
-	if (found == USERS_FAILED)
-		trouble(c, e.text);
-	return found != USERS_FAILED;
-}
-
-/* --- passwords ------------------------------------------------------------------------------------------------------------ */
-
 /* A system user may write user@domain, too, where the domain is ours. */
-static void pam_name(const struct server *s, const char *user, char dst[AUTH_ACCOUNT_MAX + 1])
+static void short_name(const struct server *s, const char *user, char dst[AUTH_ACCOUNT_MAX + 1])
 {
 	struct sv name = sv_of(user);
 	ptrdiff_t at = sv_rchr(name, '@');
@@ -135,6 +120,20 @@ static void pam_name(const struct server *s, const char *user, char dst[AUTH_ACC
 			name.n = (size_t)at;
 	BUG_IF(!sv_copy(name, dst, AUTH_ACCOUNT_MAX + 1));
 }
+
+/* false: the data base cannot be asked; the dialogue is over. *ret_found false: no such user. */
+static bool look_up(struct chan *c, const char *name, struct record *r, bool *ret_found)
+{
+	struct err e = { 0 };
+	struct users *u = server_users(c->server, &e);
+	enum users_result found = u ? users_get(u, name, r, &e) : USERS_FAILED;
+	*ret_found = found == USERS_FOUND;
+	if (found == USERS_FAILED)
+		trouble(c, e.text);
+	return found != USERS_FAILED;
+}
+
+/* --- passwords ------------------------------------------------------------------------------------------------------------ */
 
 static void ask_checker(struct chan *c, struct checker *by, const char *user, const char *hash)
 {
@@ -163,7 +162,7 @@ static void check_main_password(struct chan *c, const struct record *r, bool fou
 	l->known = found && *r->hash && !disabled;
 	l->by_pam = (!found || !*r->hash) && !disabled && s->pam.io.fd >= 0;
 	if (l->by_pam)
-		pam_name(s, l->sasl.user, l->account);
+		snprintf(l->account, sizeof l->account, "%s", l->claimed);
 	else
 		snprintf(l->account, sizeof l->account, "%s", l->known ? r->name : "");
 	if (l->by_pam)
@@ -180,7 +179,11 @@ static void check_password(struct chan *c)
 	if (throttled(c))
 		return;
 	record_init(&r);
-	if (look_up(c, &r, &found)) {
+	bool ok = look_up(c, l->sasl.user, &r, &found);
+	if (ok && !found &&
+		strcmp(l->claimed, l->sasl.user) != 0) /* or the long name would get past what is said of the short one */
+		ok = look_up(c, l->claimed, &r, &found);
+	if (ok) {
 		struct record_app *app = record_app_matching(&r, sv_of(l->sasl.password));
 		if (app && !r.disabled) {
 			note_use(c, &r, app);
@@ -247,7 +250,7 @@ static void give_verifier(struct chan *c)
 	if (throttled(c))
 		return;
 	record_init(&r);
-	if (look_up(c, &r, &found)) {
+	if (look_up(c, l->sasl.user, &r, &found)) { /* the name as it is: two names with one salt would be a user's */
 		invent_verifier(users_secret(c->server->users), l->sasl.user, &v);
 		l->known = found && r.has_scram && !r.disabled;
 		if (l->known)
@@ -268,7 +271,7 @@ static void accept_proof(struct chan *c)
 	struct record r;
 	bool found;
 	record_init(&r);
-	if (look_up(c, &r, &found)) {
+	if (look_up(c, l->sasl.user, &r, &found)) {
 		if (found && !r.disabled)
 			note_use(c, &r, NULL);
 		if (found && r.disabled)
@@ -311,7 +314,8 @@ static void accept_certificate(struct chan *c)
 static void go_on(struct chan *c, enum sasl_want want)
 {
 	struct login *l = c->login;
-	l->client.account = l->sasl.user;
+	short_name(c->server, l->sasl.user, l->claimed);
+	l->client.account = l->claimed; /* an account has one counter, however its name is written */
 	switch (want) {
 	case SASL_SEND:
 		answer(c, AUTH_CHALLENGE, "", buf_str(&l->sasl.out));

@@ -40,8 +40,9 @@ struct login { /* one AUTH dialogue */
 	struct sasl sasl;
 	struct throttle_client client;
 	unsigned char exporter[SCRAM_KEY];
-	bool known;  /* SCRAM: the verifier is a true one */
-	bool by_pam; /* the account is PAM's user, in `sasl.user` or `account` */
+	bool known;                         /* SCRAM: the verifier is a true one */
+	bool by_pam;                        /* the account is PAM's user, in `account` */
+	char claimed[AUTH_ACCOUNT_MAX + 1]; /* who it says it is, without a domain of ours */
 	char account[AUTH_ACCOUNT_MAX + 1];
 	uint64_t since_ms; /* when the response that decided came */
 };

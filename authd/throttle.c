@@ -5,6 +5,7 @@
 #include "base/siphash.h"
 
 #define ENTRIES_MAX 200000
+#define SWEEP_EVERY_MS 1000
 #define NETWORK_FACTOR 5
 #define DOUBLINGS_MAX 3
 #define KEY_MAX 300
@@ -21,6 +22,7 @@ struct throttle {
 	struct hmap *entries; /* "a" account, "n" network, "k" account and network */
 	struct siphash_key key;
 	struct entry overflow; /* shared by all for whom there is no room */
+	uint64_t swept_ms;
 };
 
 struct throttle *throttle_new(const struct throttle_limits *limits)
@@ -71,6 +73,9 @@ static void sweep(struct throttle *t, uint64_t now_ms)
 	size_t cursor = 0;
 	struct sv key;
 	void *value;
+	if (t->swept_ms && now_ms < t->swept_ms + SWEEP_EVERY_MS) /* or whoever fills it would keep us sweeping */
+		return;
+	t->swept_ms = now_ms;
 	while (hmap_next(t->entries, &cursor, &key, &value))
 		if (is_stale(t, value, now_ms)) {
 			hmap_del(t->entries, key);

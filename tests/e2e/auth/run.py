@@ -244,6 +244,13 @@ def pam(i):
         claim("root is no mail user", login(i, "root", WRONG)[1].startswith("535"))
         s, _ = login(i, name, "from-the-system")
         claim("it sends as itself", s.envelope(i.rcpt, i.rcpt2)[0].startswith("250"))
+        i.postern("user", "disable", name)
+        answers = {login(i, n, "from-the-system")[1][:9] for n in (name, name.upper(), i.rcpt2, i.rcpt2.upper())}
+        claim("a disabled one, however it writes its name", answers == {"535 5.7.8"}, answers)
+        i.postern("user", "enable", name)
+        claim("enabled again", login(i, i.rcpt2, "from-the-system")[1].startswith("235"))
+        app = i.postern("user", "app-password", "add", name, "Phone").stdout.strip()
+        claim("its app password, with either name", {login(i, n, app)[1][:3] for n in (name, i.rcpt2)} == {"235"})
         subprocess.run(["usermod", "-L", name], check=True)
         claim("a locked one", login(i, name, "from-the-system")[1].startswith("535"))
     finally:
