@@ -17,13 +17,19 @@ static bool is_host_name(struct sv s)
 	return s.n > 0 && s.n <= NAME_MAX_LEN && !addr_parse_ip(s, &ip);
 }
 
-static bool leads_back(const char *name, const struct addr *a)
+static enum nss_status cannot(int error)
+{
+	return error == EAI_NONAME || error == EAI_NODATA || error == EAI_FAMILY || error == EAI_ADDRFAMILY ? NSS_NONE : NSS_FAILED;
+}
+
+static enum nss_status leads_back(const char *name, const struct addr *a)
 {
 	const struct addrinfo hints = { .ai_family = a->family, .ai_socktype = SOCK_STREAM };
 	struct addrinfo *all = NULL;
 	bool found = false;
-	if (getaddrinfo(name, NULL, &hints, &all) != 0)
-		return false;
+	int error = getaddrinfo(name, NULL, &hints, &all);
+	if (error)
+		return cannot(error);
 	for (const struct addrinfo *i = all; i && !found; i = i->ai_next) {
 		struct sockaddr_storage ss = { 0 };
 		struct addr b;
@@ -32,7 +38,7 @@ static bool leads_back(const char *name, const struct addr *a)
 		found = addr_same_ip(a, &b);
 	}
 	freeaddrinfo(all);
-	return found;
+	return found ? NSS_FOUND : NSS_NONE;
 }
 
 void nss_reverse(const struct nss_req *q, struct nss_user *ret)
@@ -45,16 +51,21 @@ void nss_reverse(const struct nss_req *q, struct nss_user *ret)
 	if (!addr_parse_ip(sv_of(q->name), &a))
 		return;
 	socklen_t n = addr_to_sockaddr(&a, &ss);
-	if (getnameinfo((struct sockaddr *)&ss, n, name, sizeof(name), NULL, 0, NI_NAMEREQD) != 0)
+	int error = getnameinfo((struct sockaddr *)&ss, n, name, sizeof(name), NULL, 0, NI_NAMEREQD);
+	if (error) {
+		ret->status = cannot(error);
 		return;
+	}
 	struct sv host = sv_of(name);
 	if (sv_ends(host, SV(".")))
 		host.n--;
-	if (!is_host_name(host) || !leads_back(name, &a))
+	if (!is_host_name(host))
+		return;
+	ret->status = leads_back(name, &a);
+	if (ret->status != NSS_FOUND)
 		return;
 	BUG_IF(!sv_copy(host, ret->home, sizeof(ret->home)));
 	for (char *p = ret->home; *p; p++)
 		*p = ascii_lower(*p);
 	memcpy(ret->name, q->name, sizeof(ret->name));
-	ret->status = NSS_FOUND;
 }

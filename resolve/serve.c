@@ -182,7 +182,6 @@ static bool answer_uid(struct chan *c)
 	return true;
 }
 
-/* What cannot be found out is unknown: nobody's mail depends on a name server alone. */
 static bool answer_name(struct chan *c)
 {
 	struct server *s = c->server;
@@ -195,6 +194,7 @@ static bool answer_name(struct chan *c)
 		return false;
 	if (r == USER_FOUND)
 		copy_text(a.name, sizeof(a.name), name);
+	a.failed = r == USER_FAILED;
 	chan_send(c, &resolve_name_desc, &a, &s->scratch);
 	return true;
 }

@@ -11,10 +11,12 @@ struct namer {
 	uint64_t wait_ms; /* since the connection; 0: names are not looked up */
 	uint64_t until_ms;
 	bool waiting; /* an answer is to come */
+	bool failed;
 	char name[256];
 };
 
 void namer_start(struct namer *n, const struct addr *client);
-const char *namer_name(struct namer *n); /* "" unknown, also when no answer came in time */
+/* "": it has none that can be believed. NULL: no answer came in time, or DNS had none. */
+const char *namer_name(struct namer *n);
 
 #endif

@@ -1,6 +1,7 @@
 #include "rules.h"
 
-#define KEY_MAX 512 /* as tables take (maps/map.h) */
+#define KEY_MAX 512   /* as tables take (maps/map.h) */
+#define LOOKED_MAX 64 /* what was asked later is asked again */
 
 struct question {
 	struct session *s;
@@ -26,6 +27,8 @@ static bool helo_fits(const struct question *q, const struct cfg_word *w) { retu
 static bool ptr_fits(const struct question *q, const struct cfg_word *w)
 {
 	const char *name = q->s->ops->client_name(q->s->env);
+	if (!name || w->kind == CFG_WORD_TEMPFAIL)
+		return !name && w->kind == CFG_WORD_TEMPFAIL;
 	return w->kind == CFG_WORD_NONE ? !*name : *name && name_fits(sv_of(name), w);
 }
 
@@ -202,17 +205,48 @@ static bool asks_once(const char *spec)
 	return sv_starts(s, SV("regexp:")) || sv_starts(s, SV("pcre:")) || sv_starts(s, SV("cidr:"));
 }
 
+/* What a table has said since MAIL, about client, HELO, sender or a domain, holds for each recipient of that message. */
+struct looked {
+	const char *table; /* the configuration's own string */
+	enum map_result found;
+	char key[KEY_MAX + 1];
+};
+
+static const struct looked *recall(const struct session *s, const char *table, struct sv key)
+{
+	for (size_t i = 0; i < s->looked.len; i++) {
+		const struct looked *l = VEC_AT(&s->looked, struct looked, i);
+		if (l->table == table && sv_eqs(key, l->key))
+			return l;
+	}
+	return NULL;
+}
+
+static enum map_result look_up(struct session *s, const char *table, struct sv key, struct err *e)
+{
+	struct buf value = BUF_INIT(4000);
+	const struct looked *known = recall(s, table, key);
+	if (known)
+		return known->found;
+	enum map_result found = s->ops->table(s->env, table, key, &value, e);
+	struct looked *l = found != MAP_FAILED && key.n <= KEY_MAX ? vec_push(&s->looked) : NULL;
+	if (l) {
+		*l = (struct looked){ .table = table, .found = found };
+		BUG_IF(!sv_copy(key, l->key, sizeof l->key));
+	}
+	buf_free(&value);
+	return found;
+}
+
 static enum answer ask_table(const struct question *q, const struct condition *c, const struct cfg_match *m, struct err *e)
 {
-	struct session *s = q->s;
-	struct buf key = BUF_INIT(KEY_MAX), value = BUF_INIT(4000);
+	struct buf key = BUF_INIT(KEY_MAX);
 	enum map_result found = MAP_NONE;
 	for (unsigned n = 0; found == MAP_NONE && (n == 0 || !asks_once(m->table)) && c->key(q, n, &key); n++) {
-		found = s->ops->table(s->env, m->table, buf_sv(&key), &value, e);
+		found = look_up(q->s, m->table, buf_sv(&key), e);
 		buf_reset(&key);
 	}
 	buf_free(&key);
-	buf_free(&value);
 	if (found == MAP_FAILED)
 		return UNKNOWABLE;
 	return (found == MAP_FOUND) != m->not_in_table ? YES : NO;
@@ -293,9 +327,12 @@ static bool pass(const struct question *q, struct refusal *r)
 	return true;
 }
 
+void rules_init(struct session *s) { s->looked = (struct vec)VEC_INIT(struct looked, LOOKED_MAX); }
+
 bool rules_pass(struct session *s, enum rules_stage stage, const struct maddr *sender, struct refusal *r)
 {
 	struct question q = { .s = s, .stage = stage, .sender = sender };
+	vec_reset(&s->looked);
 	if (s->client.kind == CLIENT_BOUNCE || pass(&q, r))
 		return true;
 	fit_to_stage(s, stage, r);

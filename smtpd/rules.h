@@ -7,6 +7,8 @@
 
 #include "session.h"
 
+void rules_init(struct session *s);
+
 enum rules_stage { RULES_CONNECT, RULES_HELO, RULES_MAIL, RULES_RCPT };
 
 /* Before there is a recipient: may the client go on? false: *r says why not. `sender` from RULES_MAIL on. */

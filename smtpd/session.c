@@ -15,6 +15,7 @@ void session_init(struct session *s, const struct cfg *cfg, const struct session
 	*s = (struct session){ .cfg = cfg, .ops = ops, .env = env, .client = *client, .phase = PH_START };
 	BUG_IF(!sv_copy(sv_of(id), s->id, sizeof s->id));
 	addr_text(&client->addr, s->client_text);
+	rules_init(s);
 	s->txn.rules = (struct vec)VEC_INIT(const struct cfg_rule *, RULES_NOTED_MAX);
 	s->txn.rcpts = (struct vec)VEC_INIT(struct spool_rcpt, cfg->smtpd.alias_expansion_max);
 	buf_init(&s->txn.added, ADDED_MAX);
@@ -27,6 +28,7 @@ void session_free(struct session *s)
 	s->phase = PH_QUIT;
 	auth_abort(s);
 	session_reset(s);
+	vec_free(&s->looked);
 	vec_free(&s->txn.rcpts);
 	vec_free(&s->txn.rules);
 	hmap_free(s->txn.seen, NULL);

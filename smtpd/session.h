@@ -79,8 +79,8 @@ struct session_ops {
 	/* May the account send so much more? */
 	bool (*spend)(void *env, const struct auth_spend *q, struct auth_spent *ret, struct err *e);
 	uint64_t (*now)(void *env); /* Unix time in seconds */
-	/* The client's name by reverse DNS, if that name leads back to its address; "" when there is none, or nobody answers in
-	 * time. */
+	/* The client's name by reverse DNS, if that name leads back to its address; "" when there is none; NULL when that cannot be
+	 * found out now. */
 	const char *(*client_name)(void *env);
 	/* XCLIENT named another client: it is counted and looked up like one that connects. Returns NULL, or why it may not enter.
 	 */
@@ -143,6 +143,7 @@ struct session {
 	unsigned errors;      /* since the last accepted message */
 	uint64_t delay_ms;    /* set by session_feed(): send the reply only after this time */
 	uint64_t accepted, refused, commands;
+	struct vec looked;  /* what tables said since MAIL (rules.c) */
 	struct chunk chunk; /* in PH_CHUNK */
 	struct txn txn;
 };

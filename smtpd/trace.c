@@ -13,6 +13,8 @@ static void put_client(const struct session *s, struct buf *out)
 		return;
 	}
 	const char *name = s->ops->client_name(s->env);
+	if (!name)
+		name = "";
 	buf_putf(out, "from %s (%s%s[%s%s])\n\t", *s->helo ? s->helo : "unknown", name, *name ? " " : "", tag, s->client_text);
 }
 

@@ -17,17 +17,18 @@ enum cfg_subject {
 };
 
 enum cfg_word_kind {
-	CFG_WORD_NET,     /* net */
-	CFG_WORD_LOCAL,   /* a program of this machine */
-	CFG_WORD_EXACT,   /* text: a host name, an account, a listener */
-	CFG_WORD_BELOW,   /* .example.org: text with its dot; what ends so */
-	CFG_WORD_ADDRESS, /* user@example.org; also of user+detail@ */
-	CFG_WORD_USER,    /* user@: in any domain */
-	CFG_WORD_DOMAIN,  /* example.org, @example.org: text without @ */
-	CFG_WORD_NULL,    /* <>: bounces */
-	CFG_WORD_ANY,     /* account: whoever has authenticated */
-	CFG_WORD_NONE,    /* account: nobody has; ptr: no name is known */
-	CFG_WORD_YES,     /* tls */
+	CFG_WORD_NET,      /* net */
+	CFG_WORD_LOCAL,    /* a program of this machine */
+	CFG_WORD_EXACT,    /* text: a host name, an account, a listener */
+	CFG_WORD_BELOW,    /* .example.org: text with its dot; what ends so */
+	CFG_WORD_ADDRESS,  /* user@example.org; also of user+detail@ */
+	CFG_WORD_USER,     /* user@: in any domain */
+	CFG_WORD_DOMAIN,   /* example.org, @example.org: text without @ */
+	CFG_WORD_NULL,     /* <>: bounces */
+	CFG_WORD_ANY,      /* account: whoever has authenticated */
+	CFG_WORD_NONE,     /* account: nobody has; ptr: there is no name */
+	CFG_WORD_TEMPFAIL, /* ptr: DNS does not tell now */
+	CFG_WORD_YES,      /* tls */
 	CFG_WORD_NO,
 	CFG_WORD_VERIFIED,    /* tls: a client certificate that our CA has signed */
 	CFG_WORD_FINGERPRINT, /* text: SHA-256 of a client certificate, lower hex */

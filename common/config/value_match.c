@@ -37,8 +37,10 @@ static bool ptr_word(struct sv s, struct cfg_word *w, struct err *e)
 {
 	if (sv_eqs(s, "unknown"))
 		w->kind = CFG_WORD_NONE;
+	else if (sv_eqs(s, "tempfail"))
+		w->kind = CFG_WORD_TEMPFAIL;
 	else if (!name_word(s, w))
-		return err_set(e, ERR_PERM, "%.*s: write a host name, .example.org, or unknown", (int)s.n, s.p);
+		return err_set(e, ERR_PERM, "%.*s: write a host name, .example.org, unknown, or tempfail", (int)s.n, s.p);
 	return true;
 }
 

@@ -76,9 +76,9 @@ IPC_DECLARE(resolve_uid, RESOLVE_UID);
 IPC_DECLARE(resolve_table_req, RESOLVE_TABLE_REQ);
 IPC_DECLARE(resolve_table, RESOLVE_TABLE);
 
-/* smtpd: the host name of an IP address, if it leads back to it; "" unknown. */
+/* smtpd: the host name of an IP address, if it leads back to it; "" there is none, or with `failed`: it cannot be found out now. */
 #define RESOLVE_NAME_REQ(F, T) F(T, STR, address, 56)
-#define RESOLVE_NAME(F, T) F(T, STR, name, 255)
+#define RESOLVE_NAME(F, T) F(T, STR, name, 255) F(T, U64, failed, 1)
 IPC_DECLARE(resolve_name_req, RESOLVE_NAME_REQ);
 IPC_DECLARE(resolve_name, RESOLVE_NAME);
 

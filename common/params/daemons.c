@@ -15,7 +15,7 @@ const struct cfg_param cfg_smtpd_params[] = {
 	CFG_UINT(struct cfg_smtpd, recipients_max, "1000", 100, 50000, "Most recipients of one message (RFC 5321 4.5.3.1.8: at least 100)."),
 	CFG_UINT(struct cfg_smtpd, received_max, "50", 10, 1000, "A message with more Received lines is in a loop and is refused."),
 	CFG_BOOL(struct cfg_smtpd, reverse_dns, "yes", "Look up the names of clients, for `ptr` in rules, Received lines and the log. A name counts only if it leads back to the address. The greeting never waits for it."),
-	CFG_SECS(struct cfg_smtpd, reverse_dns_timeout, "2s", 1, 30, "How long after a client's connection its name may come; then it is unknown."),
+	CFG_SECS(struct cfg_smtpd, reverse_dns_timeout, "2s", 1, 30, "How long after a client's connection its name may come; then it is `tempfail` to rules."),
 	CFG_UINT(struct cfg_smtpd, errors_soft, "5", 1, 1000, "After this many errors each further one is answered with a delay."),
 	CFG_UINT(struct cfg_smtpd, errors_max, "20", 1, 1000, "After this many errors the connection is closed."),
 	CFG_SECS(struct cfg_smtpd, error_delay, "1s", 0, 60, "The delay (tarpit)."),

@@ -4,7 +4,7 @@
 
 const struct cfg_param cfg_rule_params[] = {
 	CFG_MATCH(struct cfg_rule, client, CFG_ON_CLIENT, "The client's address: addresses, networks, `local` for programs of this machine; or a table."),
-	CFG_MATCH(struct cfg_rule, ptr, CFG_ON_PTR, "The client's name by reverse DNS, if that name leads back to the address: mx.example.org, .example.org for all names below, `unknown` when there is none; or a table."),
+	CFG_MATCH(struct cfg_rule, ptr, CFG_ON_PTR, "The client's name by reverse DNS, if that name leads back to the address: mx.example.org, .example.org for all names below, `unknown` when there is none, `tempfail` when DNS does not tell now; or a table."),
 	CFG_MATCH(struct cfg_rule, helo, CFG_ON_HELO, "What the client calls itself: mx.example.org, .example.org for all names below, [192.0.2.1]; or a table."),
 	CFG_MATCH(struct cfg_rule, sender, CFG_ON_ADDRESS, "The sender: user@example.org, example.org, .example.org, user@, <> for bounces; or a table."),
 	CFG_MATCH(struct cfg_rule, recipient, CFG_ON_ADDRESS, "The recipient as the client names it, in the same words."),

@@ -234,6 +234,16 @@ def names_of_clients(i):
         os.kill(p, signal.SIGCONT)
     claim("the greeting never waits for a name", greeting.startswith("220") and took < 1, f"{greeting} {took}")
     claim("all is well afterwards", until(lambda: last(i, i.rcpt).startswith("250"), 10))
+    rules(i, "reverse_dns = yes\nreverse_dns_timeout = 1s\n[rule away]\nptr = tempfail\naction = tempfail 450 4.7.25 Your name is not known yet\n"
+             "[rule none]\nptr = unknown\nsender = unknown@client.example\naction = reject no name\n")
+    stopped = i.pids("resolve")
+    for p in stopped:
+        os.kill(p, signal.SIGSTOP)
+    reply = last(i, i.rcpt, "unknown@client.example")
+    for p in stopped:
+        os.kill(p, signal.SIGCONT)
+    claim("a name that nobody tells in time is no missing name", reply == "450 4.7.25 Your name is not known yet", reply)
+    claim("one that is told is no failure", until(lambda: last(i, i.rcpt).startswith("250"), 10), said(i, i.rcpt))
 
 
 def open_relays_are_found(i):

@@ -1,5 +1,6 @@
 #include "smtpd/checker.h"
 #include "smtpd/lender.h"
+#include "smtpd/namer.h"
 #include "smtpd/resolver.h"
 
 #include "base/fd.h"
@@ -386,6 +387,32 @@ static void a_content_check_that_dies_is_an_error(void)
 	peer_close(&p);
 }
 
+static void a_name_that_comes_late_is_not_the_next_clients(void)
+{
+	static const struct addr one = { .family = AF_INET, .ip = { 192, 0, 2, 1 } }, unix_socket = { .family = AF_UNIX };
+	struct peer p;
+	struct resolve_name a = { .name = "first.example" }, b = { .failed = 1 };
+	peer_open(&p, 2);
+	struct namer n = { .link = link_to(&p), .wait_ms = SHORT_MS };
+	answer(p.far[0], &resolve_name_desc, &a); /* for a client that does not wait for it */
+	namer_start(&n, &one);
+	namer_start(&n, &one);
+	CU_ASSERT_EQUAL(p.used, 1); /* the link is as good as before */
+	answer(p.far[0], &resolve_name_desc, &b);
+	CU_ASSERT_PTR_NULL(namer_name(&n));
+	CU_ASSERT_PTR_NULL(namer_name(&n));
+	answer(p.far[0], &resolve_name_desc, &a);
+	namer_start(&n, &one);
+	CU_ASSERT_STRING_EQUAL(namer_name(&n), "first.example");
+	namer_start(&n, &one); /* nobody answers */
+	CU_ASSERT_PTR_NULL(namer_name(&n));
+	CU_ASSERT_PTR_NULL(namer_name(&n));
+	namer_start(&n, &unix_socket);
+	CU_ASSERT_STRING_EQUAL(namer_name(&n), "");
+	link_drop(&n.link);
+	peer_close(&p);
+}
+
 void suite_smtpd_links(void)
 {
 	static const struct unit_case cases[] = {
@@ -406,6 +433,7 @@ void suite_smtpd_links(void)
 		UNIT(a_silent_queue_mgr_is_waited_for_only_so_long),
 		UNIT(the_content_check_gets_a_sealed_copy),
 		UNIT(a_content_check_that_dies_is_an_error),
+		UNIT(a_name_that_comes_late_is_not_the_next_clients),
 		UNIT_END,
 	};
 	unit_suite("smtpd_links", cases);

@@ -9,7 +9,7 @@
 
 struct guest { /* who comes */
 	const char *ip, *account, *peer, *name;
-	bool tls;
+	bool tls, no_dns;
 	enum client_kind kind;
 };
 
@@ -47,6 +47,7 @@ static void scene_open(struct scene *c, const char *rules, const struct guest *g
 	if (g && g->peer)
 		CU_ASSERT_TRUE(sv_copy(sv_of(g->peer), c->w.s.tls.peer, sizeof c->w.s.tls.peer));
 	c->w.client_name = g ? g->name : NULL;
+	c->w.no_dns = g && g->no_dns;
 	c->w.s.tls_active = g && g->tls;
 	c->codes = (struct buf)BUF_INIT(2000);
 	session_greet(&c->w.s, &c->w.replies);
@@ -166,6 +167,13 @@ static void words_fit_what_they_say(void)
 		{ RULE("tls = verified\n", "reject"), DIALOG, PASS, { .tls = true, .peer = HEX64 } },
 		{ RULE("ptr = unknown\n", "reject"), DIALOG, AT_RCPT, { 0 } },
 		{ RULE("ptr = unknown\n", "reject"), DIALOG, PASS, { .name = "mx.c.example" } },
+		{ RULE("ptr = unknown\n", "reject"), DIALOG, PASS, { .no_dns = true } },
+		{ RULE("ptr = .c.example\n", "reject"), DIALOG, PASS, { .name = "mx.c.example", .no_dns = true } },
+		{ RULE("ptr = tempfail\n", "reject"), DIALOG, AT_RCPT, { .no_dns = true } },
+		{ RULE("ptr = tempfail\n", "reject"), DIALOG, PASS, { 0 } },
+		{ RULE("ptr = tempfail\n", "reject"), DIALOG, PASS, { .name = "mx.c.example" } },
+		{ RULE("ptr = !tempfail\n", "reject"), DIALOG, PASS, { .no_dns = true } },
+		{ RULE("ptr = inline:{mx.c.example=x}\n", "reject"), DIALOG, PASS, { .no_dns = true } },
 		{ RULE("ptr = .c.example, other.example\n", "reject"), DIALOG, AT_RCPT, { .name = "mx.c.example" } },
 		{ RULE("ptr = c.example\n", "reject"), DIALOG, PASS, { .name = "mx.c.example" } },
 		{ RULE("ptr = inline:{.c.example=x}\n", "reject"), DIALOG, AT_RCPT, { .name = "mx.c.example" } },
@@ -349,6 +357,28 @@ static void tags_stand_in_the_message_once_and_hold_in_the_note(void)
 	scene_close(&c);
 }
 
+static void a_table_is_asked_once_for_all_recipients_of_a_message(void)
+{
+	static const char rules[] = "[rule a]\nclient = inline:{10.0.0.1=x}\naction = tag A\n"
+				    "[rule b]\nsender = inline:{x.example=x}\nhelo = !inline:{x.example=x}\naction = tag B\n"
+				    "[rule c]\nrecipient = inline:{x.example=x}\naction = tag C\n";
+	struct scene c;
+	unsigned at_mail, first, second;
+	scene_open(&c, rules, NULL);
+	say(&c, HI FROM("a@c.example"));
+	at_mail = c.w.looks;
+	say(&c, TO("user@here.example"));
+	first = c.w.looks - at_mail;
+	say(&c, TO("other@here.example"));
+	second = c.w.looks - at_mail - first;
+	CU_ASSERT(at_mail > 0 && first > 0); /* the first asks for itself, and for what MAIL left open */
+	CU_ASSERT_EQUAL(second, 1);          /* other@here.example */
+	unsigned before = c.w.looks;
+	say(&c, "RSET\r\n" FROM("a@c.example"));
+	CU_ASSERT(c.w.looks > before); /* the table may have changed */
+	scene_close(&c);
+}
+
 void suite_smtpd_rules(void)
 {
 	static const struct unit_case cases[] = {
@@ -363,6 +393,7 @@ void suite_smtpd_rules(void)
 		UNIT(soft_bounce_softens_rules_too),
 		UNIT(a_redirected_recipient_is_resolved_anew),
 		UNIT(tags_stand_in_the_message_once_and_hold_in_the_note),
+		UNIT(a_table_is_asked_once_for_all_recipients_of_a_message),
 		UNIT_END,
 	};
 	unit_suite("smtpd_rules", cases);

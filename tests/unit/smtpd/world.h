@@ -20,7 +20,8 @@ struct world {
 	bool no_authd;
 	enum auth_budget budget;
 	struct spam_res verdict;
-	const char *client_name; /* by reverse DNS */
+	const char *client_name; /* by reverse DNS; NULL: none */
+	bool no_dns;
 	/* what was done */
 	struct buf file; /* the lent file as written */
 	bool in_hand;    /* lent and not used up */
@@ -253,7 +254,7 @@ static uint64_t world_now(void *env)
 static const char *world_client_name(void *env)
 {
 	const struct world *w = env;
-	return w->client_name ? w->client_name : "";
+	return w->no_dns ? NULL : w->client_name ? w->client_name : "";
 }
 
 static const char *world_client_changed(void *env, const struct session_client *c)
