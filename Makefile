@@ -2,7 +2,7 @@
 include config.mk
 
 all: library programs
-MODULES := common master smtpd resolve queue-mgr local-delivery remote-delivery bounce spamcheck authd logd tools
+MODULES := common master smtpd resolve queue-mgr local-delivery remote-delivery bounce spamcheck authd tls-policy logd tools
 include $(wildcard $(MODULES:%=%/module.mk))
 include scripts/targets.mk
 

@@ -135,7 +135,7 @@ static bool look_up(struct chan *c, const char *name, struct record *r, bool *re
 
 /* --- passwords ------------------------------------------------------------------------------------------------------------ */
 
-static void ask_checker(struct chan *c, struct checker *by, const char *user, const char *hash)
+static void ask_checker(struct chan *c, struct errands *by, const char *user, const char *hash)
 {
 	const struct login *l = c->login;
 	struct auth_ask *q = mem_new(sizeof *q);
@@ -144,7 +144,7 @@ static void ask_checker(struct chan *c, struct checker *by, const char *user, co
 	snprintf(q->password, sizeof q->password, "%s", l->sasl.password);
 	snprintf(q->hash, sizeof q->hash, "%s", hash);
 	snprintf(q->client_ip, sizeof q->client_ip, "%s", l->start.client_ip);
-	bool ok = checker_ask(by, q);
+	bool ok = errands_ask(by, q);
 	secret_wipe(q, sizeof *q);
 	free(q);
 	if (ok)

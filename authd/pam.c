@@ -1,5 +1,5 @@
 /* The one place that talks to PAM: as root, in a child that lives for one question. */
-#include "keeper.h"
+#include "judge.h"
 
 #include "base/buf.h"
 #include "service/priv.h"
@@ -55,9 +55,11 @@ static bool is_trouble(int rc)
 	       rc == PAM_ABORT || rc == PAM_AUTHINFO_UNAVAIL || rc == PAM_CONV_ERR;
 }
 
-void judge_by_pam(const struct auth_ask *q, const void *arg, struct auth_verdict *ret)
+void judge_by_pam(const void *question, const void *arg, void *answer)
 {
+	const struct auth_ask *q = question;
 	const struct pam_rules *rules = arg;
+	struct auth_verdict *ret = answer;
 	struct pam_conv conv = { converse, (void *)(uintptr_t)q };
 	pam_handle_t *h = NULL;
 	int rc = pam_start(rules->service, q->user, &conv, &h);
@@ -71,8 +73,9 @@ void judge_by_pam(const struct auth_ask *q, const void *arg, struct auth_verdict
 }
 
 /* Modules of the admin's choice: no allow-list can know them. What remains: few capabilities, no new ones, no kernel interfaces. */
-bool pam_confine(struct err *e)
+bool pam_confine(const void *arg, struct err *e)
 {
+	(void)arg;
 	struct sandbox *s = sandbox_new(SB_STDIO | SB_SOCKETS | SB_INET | SB_FILES | SB_FORK | SB_EXEC | SB_IDS | SB_NSS, e);
 	bool ok =
 		s &&

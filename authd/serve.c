@@ -5,7 +5,6 @@
 #include "base/hmap.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "keeper.h"
 #include "service/priv.h"
 
 #include <crypt.h>
@@ -129,9 +128,10 @@ static void on_client(struct ev_io *io, unsigned events, void *arg)
 
 /* --- helpers and data base ------------------------------------------------------------------------------------------------ */
 
-static void on_verdict(void *arg, const struct auth_verdict *v)
+static void on_verdict(void *arg, const void *answer)
 {
 	struct server *s = arg;
+	const struct auth_verdict *v = answer;
 	struct chan *c = hmap_get(s->chans, id_key(&v->id));
 	if (c && c->phase == PH_BUSY && c->login && !c->later.place)
 		login_verdict(c, v);
@@ -185,8 +185,14 @@ static bool start_pam(struct svc_ctx *ctx, struct server *s, struct err *e)
 	const struct cfg *cfg = svc_cfg(ctx);
 	s->pam_rules = mem_new(sizeof *s->pam_rules);
 	*s->pam_rules = (struct pam_rules){ cfg->auth.pam_service, cfg->global.min_uid };
-	const struct keeper_options o = { judge_by_pam, s->pam_rules, cfg->auth.auth_helpers, cfg->auth.pam_timeout * 1000,
-		pam_confine };
+	const struct keeper_options o = { .ask = &auth_ask_desc,
+		.answer = &auth_verdict_desc,
+		.judge = judge_by_pam,
+		.broken = judge_broken,
+		.arg = s->pam_rules,
+		.at_once = cfg->auth.auth_helpers,
+		.timeout_ms = cfg->auth.pam_timeout * 1000,
+		.confine = pam_confine };
 	return keeper_start(&o, &s->pam_fd, e);
 }
 
@@ -214,8 +220,8 @@ static void on_end(struct ev_timer *t, void *arg)
 		chan_close(chan);
 	ev_timer_clear(s->loop, &s->end);
 	hmap_free(s->chans, NULL);
-	checker_free(&s->pam);
-	checker_free(&s->hash);
+	errands_free(&s->pam);
+	errands_free(&s->hash);
 	users_close(s->users);
 	throttle_free(s->throttle);
 	budgets_free(s->budgets);
@@ -229,12 +235,22 @@ static void on_end(struct ev_timer *t, void *arg)
 static bool start_checkers(struct server *s, struct err *e)
 {
 	const struct cfg_auth *c = &s->cfg->auth;
-	const struct keeper_options o = { judge_by_hash, NULL, c->auth_helpers, c->pam_timeout * 1000, NULL };
+	const struct keeper_options o = { .ask = &auth_ask_desc,
+		.answer = &auth_verdict_desc,
+		.judge = judge_by_hash,
+		.broken = judge_broken,
+		.at_once = c->auth_helpers,
+		.timeout_ms = c->pam_timeout * 1000 };
 	int fd;
-	s->pam = (struct checker){ .io.fd = -1, .on_verdict = on_verdict, .on_dead = on_keeper_dead, .arg = s };
+	s->pam = (struct errands){ .io.fd = -1,
+		.ask = &auth_ask_desc,
+		.answer = &auth_verdict_desc,
+		.on_answer = on_verdict,
+		.on_dead = on_keeper_dead,
+		.arg = s };
 	s->hash = s->pam;
-	return keeper_start(&o, &fd, e) && checker_init(&s->hash, s->loop, fd, c->auth_helpers, e) &&
-	       (s->pam_fd < 0 || checker_init(&s->pam, s->loop, s->pam_fd, c->auth_helpers, e));
+	return keeper_start(&o, &fd, e) && errands_init(&s->hash, s->loop, fd, c->auth_helpers, e) &&
+	       (s->pam_fd < 0 || errands_init(&s->pam, s->loop, s->pam_fd, c->auth_helpers, e));
 }
 
 static bool watch_listeners(struct server *s, struct err *e)

@@ -3,7 +3,7 @@
 #define AUTHD_SERVER_H
 
 #include "budget.h"
-#include "checker.h"
+#include "judge.h"
 #include "sasl.h"
 #include "service/service.h"
 #include "throttle.h"
@@ -24,7 +24,7 @@ struct server {
 	struct budgets *budgets;
 	int pam_fd; /* from pre_drop to start */
 	struct pam_rules *pam_rules;
-	struct checker pam, hash;
+	struct errands pam, hash;
 	char no_hash[200]; /* crypt(5) setting that fits no password: what is checked for those who have none */
 	struct ipc_packet packet;
 	struct ev_io listener[SVC_LISTENERS_MAX];

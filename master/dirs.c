@@ -68,14 +68,16 @@ static bool make_log_dir(const struct cfg *cfg, struct err *e)
 bool dirs_make(const struct cfg *cfg, struct err *e)
 {
 	const struct cfg_global *g = &cfg->global;
-	char spam[PATH_MAX], auth[PATH_MAX];
+	char spam[PATH_MAX], auth[PATH_MAX], tls[PATH_MAX];
 	if (snprintf(spam, sizeof(spam), "%s/spam", g->state_directory) >= (int)sizeof(spam) ||
-		snprintf(auth, sizeof(auth), "%s/auth", g->state_directory) >= (int)sizeof(auth))
+		snprintf(auth, sizeof(auth), "%s/auth", g->state_directory) >= (int)sizeof(auth) ||
+		snprintf(tls, sizeof(tls), "%s/tls-policy", g->state_directory) >= (int)sizeof(tls))
 		return err_set(e, ERR_PERM, "state_directory: the path is too long");
 	return make(g->runtime_directory, 0711, NULL, cfg->unprivileged, e) &&
 	       make(g->queue_directory, 0700, "postern-queue", cfg->unprivileged, e) &&
 	       make(g->state_directory, 0755, NULL, cfg->unprivileged, e) &&
 	       make(spam, 0700, "postern-spam", cfg->unprivileged, e) && make(auth, 0700, "postern-auth", cfg->unprivileged, e) &&
+	       make(tls, 0700, "postern-tls", cfg->unprivileged, e) &&
 	       make_log_dir(cfg, e);
 }
 

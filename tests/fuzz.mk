@@ -4,7 +4,7 @@ FUZZ_LIBS = $(PROGRAMS:%=$(O)/lib%.a) $(LIBPOSTERN)
 FUZZ_EXTRA = $(foreach p,$(PROGRAMS),$($(p)_LIBS)) $(LIBS)
 FUZZ_SECS ?= 60
 
-CFLAGS_tests += $(foreach f,smtpd resolve queue-mgr local-delivery remote-delivery bounce spamcheck authd tools,-iquote $(f))
+CFLAGS_tests += $(foreach f,smtpd resolve queue-mgr local-delivery remote-delivery bounce spamcheck authd tls-policy tools,-iquote $(f))
 $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/driver.o $(FUZZ_LIBS)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(FUZZ_EXTRA)
 

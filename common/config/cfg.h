@@ -152,6 +152,7 @@ struct cfg_remote {
 	struct cfg_list own_addresses, dns_servers;
 	uint64_t dns_timeout;
 	const char *dns_trust_anchor_file;
+	bool mta_sts;
 };
 struct cfg_bounce {
 	uint64_t bounce_workers_max, bounce_full_max;
@@ -168,7 +169,7 @@ struct cfg_tls {
 	struct cfg_list tls_certificates; /* see cfg_cert() */
 	int tls_level;                    /* enum tls_level */
 	int tls_client_certificates;      /* enum cfg_client_certificates */
-	const char *tls_client_ca_file;
+	const char *tls_client_ca_file, *tls_ca_file;
 	uint64_t tls_timeout, tls_reread;
 };
 struct cfg_listener {

@@ -4,6 +4,7 @@
 #include "ipc/msg_queue.h"
 #include "ipc/msg_resolve.h"
 #include "ipc/msg_spam.h"
+#include "ipc/msg_tls.h"
 
 IPC_DEFINE(resolve_req, 0x10, 1, RESOLVE_REQ);
 IPC_DEFINE(resolve_rcpt, 0x11, 1, RESOLVE_RCPT);
@@ -54,6 +55,11 @@ IPC_DEFINE(auth_verdict, 0x66, 1, AUTH_VERDICT);
 IPC_DEFINE(user_req, 0x68, 1, USER_REQ);
 IPC_DEFINE(user_row, 0x69, 1, USER_ROW);
 IPC_DEFINE(user_done, 0x6a, 1, USER_DONE);
+
+IPC_DEFINE(sts_ask, 0x70, 1, STS_ASK);
+IPC_DEFINE(sts_answer, 0x71, 1, STS_ANSWER);
+IPC_DEFINE(fetch_ask, 0x78, 1, FETCH_ASK);
+IPC_DEFINE(fetch_answer, 0x79, 1, FETCH_ANSWER);
 
 IPC_DEFINE(leader_ready, 0x50, 1, LEADER_READY);
 IPC_DEFINE(leader_load, 0x51, 1, LEADER_LOAD);

@@ -25,6 +25,7 @@ const struct cfg_param cfg_remote_params[] = {
 	CFG_LIST(struct cfg_remote, dns_servers, "", 8, "Resolvers, address or address@port. Empty: those of /etc/resolv.conf."),
 	CFG_SECS(struct cfg_remote, dns_timeout, "20s", 1, 300, "Longest time for a look-up."),
 	CFG_PATH(struct cfg_remote, dns_trust_anchor_file, "/usr/share/dns/root.key", "Keys to validate DNSSEC with. Without the file nothing is validated, and DANE is off."),
+	CFG_BOOL(struct cfg_remote, mta_sts, "yes", "Fetch and obey the MTA-STS policies (RFC 8461) of the domains that mail goes to."),
 	CFG_END
 };
 

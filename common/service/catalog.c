@@ -12,6 +12,7 @@ const struct svc_entry svc_catalog[] = {
 	{ "remote-delivery", "postern-remote-delivery", "postern-remote" },
 	{ "bounce", "postern-bounce", "postern-bounce" },
 	{ "authd", "postern-authd", "postern-auth" },
+	{ "tls-policy", "postern-tls-policy", "postern-tls" },
 	{ "smtpd", "postern-smtpd", "postern-smtpd" },
 	{ NULL },
 };
@@ -31,6 +32,7 @@ const struct svc_endpoint svc_endpoints[] = {
 	{ "bounce.queue-mgr", SOCK_SEQPACKET, 0660, "postern-queue" },
 	{ "authd.smtpd", SOCK_SEQPACKET, 0660, "postern-smtpd" },
 	{ "authd.control", SOCK_SEQPACKET, 0660, "postern-adm" },
+	{ "tls-policy.remote-delivery", SOCK_SEQPACKET, 0660, "postern-remote" },
 	{ "smtpd.submit", SOCK_STREAM, 0666, NULL },
 	{ "smtpd.lmtp", SOCK_STREAM, 0660, "postern-adm" },
 	{ "smtpd.bounce", SOCK_STREAM, 0660, "postern-bounce" },

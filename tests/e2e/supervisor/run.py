@@ -9,7 +9,7 @@ import time
 
 from postern import ROOT, Instance, Smtp, claim, content, dotted, message, run, until
 
-SERVICES = ("logd", "resolve", "spamcheck", "queue-mgr", "local-delivery", "remote-delivery", "bounce", "authd", "smtpd")
+SERVICES = ("logd", "resolve", "spamcheck", "queue-mgr", "local-delivery", "remote-delivery", "bounce", "authd", "tls-policy", "smtpd")
 
 
 def alive(pid):

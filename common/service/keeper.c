@@ -1,13 +1,12 @@
-#include "keeper.h"
+#include "service/keeper.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/secret.h"
-#include "event/ev.h"
 
-#include <crypt.h>
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -28,47 +27,50 @@ struct keeper {
 	size_t running;
 };
 
-/* --- hashes --------------------------------------------------------------------------------------------------------------- */
-
-void judge_by_hash(const struct auth_ask *q, const void *arg, struct auth_verdict *ret)
-{
-	struct crypt_data *data = mem_new(sizeof *data);
-	const char *hash = crypt_r(q->password, q->hash, data);
-	(void)arg;
-	if (!hash || *hash == '*')
-		snprintf(ret->text, sizeof ret->text, "the stored hash is of no kind that this system knows");
-	else
-		ret->verdict = secret_eq(sv_of(hash), sv_of(q->hash)) ? AUTH_RIGHT : AUTH_WRONG;
-	secret_wipe(data, sizeof *data);
-	free(data);
-}
-
 /* --- one question --------------------------------------------------------------------------------------------------------- */
 
-static void answer(const struct auth_verdict *v)
+/* Both begin with it. */
+static uint64_t id_of(const void *msg)
 {
-	if (!ipc_send(KEEPER_FD, &auth_verdict_desc, v, SEND_MS, NULL))
-		_exit(71);
+	uint64_t id;
+	memcpy(&id, msg, sizeof id);
+	return id;
 }
 
-static void be_child(const struct keeper *k, const struct auth_ask *q) NORETURN;
-static void be_child(const struct keeper *k, const struct auth_ask *q)
+static void *new_answer(const struct keeper *k, uint64_t id)
 {
-	struct auth_verdict v = { .id = q->id, .verdict = AUTH_BROKEN };
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0)
-		k->o->judge(q, k->o->arg, &v);
-	answer(&v);
+	void *msg = mem_new(k->o->answer->size);
+	memcpy(msg, &id, sizeof id);
+	return msg;
+}
+
+static void say(const struct keeper *k, void *msg)
+{
+	if (!ipc_send(KEEPER_FD, k->o->answer, msg, SEND_MS, NULL))
+		_exit(71);
+	free(msg);
+}
+
+static void be_child(const struct keeper *k, const void *q) NORETURN;
+static void be_child(const struct keeper *k, const void *q)
+{
+	void *msg = new_answer(k, id_of(q));
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		k->o->broken(msg, "its process cannot be tied to its parent");
+	else
+		k->o->judge(q, k->o->arg, msg);
+	say(k, msg);
 	_exit(0);
 }
 
-static void broken(uint64_t id, const char *why)
+static void broken(const struct keeper *k, uint64_t id, const char *why)
 {
-	struct auth_verdict v = { .id = id, .verdict = AUTH_BROKEN };
-	snprintf(v.text, sizeof v.text, "%s", why);
-	answer(&v);
+	void *msg = new_answer(k, id);
+	k->o->broken(msg, why);
+	say(k, msg);
 }
 
-static void begin(struct keeper *k, const struct auth_ask *q)
+static void begin(struct keeper *k, const void *q)
 {
 	struct child *c = k->child;
 	while (c->pid)
@@ -77,10 +79,10 @@ static void begin(struct keeper *k, const struct auth_ask *q)
 	if (pid == 0)
 		be_child(k, q);
 	if (pid < 0) {
-		broken(q->id, "no process can be made");
+		broken(k, id_of(q), "no process can be made");
 		return;
 	}
-	*c = (struct child){ .pid = pid, .id = q->id, .due_ms = clock_mono_ms() + k->o->timeout_ms };
+	*c = (struct child){ .pid = pid, .id = id_of(q), .due_ms = clock_mono_ms() + k->o->timeout_ms };
 	c->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	k->running++;
 }
@@ -94,7 +96,7 @@ static void reap(struct keeper *k, struct child *c, const char *killed_for)
 	while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (status != 0)
-		broken(c->id, killed_for ? killed_for : "the process that checked it crashed");
+		broken(k, c->id, killed_for ? killed_for : "its process crashed");
 	fd_close(&c->pidfd);
 	c->pid = 0;
 	k->running--;
@@ -124,13 +126,14 @@ static void look_after(struct keeper *k, const struct pollfd *polled)
 
 static void take_question(struct keeper *k)
 {
-	struct auth_ask q;
+	void *q = mem_new(k->o->ask->size);
 	struct err e = { 0 };
-	if (ipc_recv_msg(KEEPER_FD, &auth_ask_desc, &q, 0, &e))
-		begin(k, &q);
+	if (ipc_recv_msg(KEEPER_FD, k->o->ask, q, 0, &e))
+		begin(k, q);
 	else if (e.sys != EAGAIN)
-		_exit(0); /* authd is gone; children go with us */
-	secret_wipe(&q, sizeof q);
+		_exit(0); /* its owner is gone; children go with us */
+	secret_wipe(q, k->o->ask->size);
+	free(q);
 }
 
 static void run(const struct keeper_options *o) NORETURN;
@@ -151,7 +154,7 @@ static void run(const struct keeper_options *o)
 	}
 }
 
-/* Keeps its end of the pair and standard error: no listener, or clients would not see authd die. */
+/* Keeps its end of the pair and standard error: no listener, or clients would not see the daemon die. */
 static void be_keeper(const struct keeper_options *o, int fd) NORETURN;
 static void be_keeper(const struct keeper_options *o, int fd)
 {
@@ -159,8 +162,8 @@ static void be_keeper(const struct keeper_options *o, int fd)
 	ev_after_fork();
 	if (dup2(fd, KEEPER_FD) < 0 || close_range(KEEPER_FD + 1, ~0u, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		_exit(71);
-	if (o->confine && !o->confine(&e)) {
-		dprintf(STDERR_FILENO, "authd: the helper for PAM cannot be confined: %s\n", e.text);
+	if (o->confine && !o->confine(o->arg, &e)) {
+		dprintf(STDERR_FILENO, "a helper process cannot be confined: %s\n", e.text);
 		_exit(71);
 	}
 	run(o);

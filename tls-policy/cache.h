@@ -1,0 +1,27 @@
+/* cache - the policies that were fetched, and that there was none: a Berkeley DB file that may be lost, but never lie. One that is
+ * damaged is thrown away, for everything in it can be fetched again. Times are Unix seconds. */
+#ifndef TLS_POLICY_CACHE_H
+#define TLS_POLICY_CACHE_H
+
+#include "mail/sts.h"
+
+#define CACHE_ENTRIES_MAX 200000 /* more domains than this are not remembered */
+
+struct cached {
+	char id[STS_ID_MAX + 1]; /* "": the domain had no policy */
+	uint64_t fetched;        /* the policy */
+	uint64_t look_again;     /* not before this time */
+	struct sts_policy policy;
+};
+
+struct cache;
+struct cache *cache_open(int dirfd, const char *path, struct err *e); /* both the same directory */
+void cache_close(struct cache *c);                                    /* NULL is fine */
+bool cache_get(struct cache *c, const char *domain, struct cached *ret);
+void cache_put(struct cache *c, const char *domain, const struct cached *entry); /* failures are logged */
+void cache_tidy(struct cache *c, uint64_t now); /* drops what has expired; a walk over everything, for once a day */
+
+/* Does its policy hold at `now`? */
+bool cached_holds(const struct cached *c, uint64_t now);
+
+#endif

@@ -1,0 +1,155 @@
+/* What a domain demands: from the cache at once; what is not known is fetched while remote-delivery waits; what is old is fetched again
+ * behind its back (RFC 8461 3.3, 5.1). */
+#include "server.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <string.h>
+
+#define RECHECK_SECS 3600 /* is the id in DNS still the one that we have? */
+#define ABSENT_SECS 3600  /* a domain without a policy may get one */
+#define RETRY_SECS 300    /* after a failure */
+#define FETCHES_MAX 10000
+
+static struct sv key_of(const char *domain) { return sv_of(domain); }
+
+static void answer_with(struct chan *c, const struct cached *known)
+{
+	struct sts_answer a = { .mode = STS_NONE };
+	if (known) {
+		a.mode = known->policy.mode;
+		a.max_age = known->policy.max_age;
+		snprintf(a.id, sizeof a.id, "%s", known->id);
+		snprintf(a.mx, sizeof a.mx, "%s", known->policy.mx);
+	}
+	chan_answer(c, &a);
+}
+
+/* --- fetching ---------------------------------------------------------------------------------------------------------------- */
+
+static struct fetch *begin(struct server *s, const char *domain, const char *known_id)
+{
+	struct fetch *f = hmap_get(s->fetches, key_of(domain));
+	if (f)
+		return f;
+	f = mem_new(sizeof *f);
+	f->id = ++s->last_id;
+	snprintf(f->domain, sizeof f->domain, "%s", domain);
+	struct fetch_ask q = { .id = f->id };
+	snprintf(q.name, sizeof q.name, "%s", domain);
+	snprintf(q.known, sizeof q.known, "%s", known_id);
+	if (hmap_put(s->fetches, key_of(domain), f)) {
+		if (errands_ask(&s->fetcher, &q))
+			return f;
+		hmap_del(s->fetches, key_of(domain));
+	}
+	free(f);
+	return NULL;
+}
+
+static void wait_for(struct chan *c, struct fetch *f)
+{
+	c->waits_for = f;
+	c->next = f->first;
+	f->first = c;
+	ev_want(c->server->loop, &c->io, 0); /* one question at a time */
+}
+
+void policy_forget(struct chan *c)
+{
+	if (!c->waits_for)
+		return;
+	struct chan **at = &c->waits_for->first;
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	c->waits_for = NULL;
+}
+
+static struct fetch *find_fetch(const struct server *s, uint64_t id)
+{
+	size_t cursor = 0;
+	struct sv key;
+	void *f;
+	while (hmap_next(s->fetches, &cursor, &key, &f))
+		if (((struct fetch *)f)->id == id)
+			return f;
+	return NULL;
+}
+
+/* --- what came back ---------------------------------------------------------------------------------------------------------- */
+
+static void log_outcome(const struct fetch *f, const struct fetch_answer *a, bool had)
+{
+	static struct log_rate rate;
+	if (a->status == FETCH_OK)
+		LOG_INFO("sts-policy", KV_STR("domain", f->domain), KV_STR("mode", sts_mode_name((enum sts_mode)a->mode)),
+			KV_STR("id", a->policy_id), KV_U64("max_age", a->max_age), KV_STR("mx", a->mx));
+	else if (a->status == FETCH_FAILED && log_may(&rate, "sts-failed", clock_mono_ms()))
+		LOG(had ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "sts-failed", KV_STR("domain", f->domain), KV_STR("reason", a->text),
+			KV_STR("known", had ? "yes" : "no"));
+}
+
+/* A policy in hand holds until its age is over, whatever DNS or the web server say meanwhile: else an attacker could make it go away
+ * (RFC 8461 10.2). */
+static void learn(struct cached *known, bool had, const struct fetch_answer *a, uint64_t now)
+{
+	if (a->status == FETCH_OK) {
+		*known = (struct cached){ .fetched = now, .policy = { .mode = (enum sts_mode)a->mode, .max_age = a->max_age } };
+		snprintf(known->id, sizeof known->id, "%s", a->policy_id);
+		snprintf(known->policy.mx, sizeof known->policy.mx, "%s", a->mx);
+	} else if (a->status == FETCH_SAME && had) {
+		known->fetched = now;
+	} else if (!had) {
+		*known = (struct cached){ .fetched = now };
+	}
+	known->look_again = now + (a->status == FETCH_FAILED ? RETRY_SECS : a->status == FETCH_ABSENT ? ABSENT_SECS : RECHECK_SECS);
+}
+
+void policy_on_fetched(void *server, const void *answer)
+{
+	struct server *s = server;
+	const struct fetch_answer *a = answer;
+	struct fetch *f = find_fetch(s, a->id);
+	struct cached known = { .id = "" };
+	uint64_t now = clock_real_secs();
+	if (!f)
+		return;
+	bool had = cache_get(s->cache, f->domain, &known) && cached_holds(&known, now);
+	log_outcome(f, a, had);
+	learn(&known, had, a, now);
+	cache_put(s->cache, f->domain, &known);
+	while (f->first) {
+		struct chan *c = f->first;
+		policy_forget(c);
+		ev_want(s->loop, &c->io, EV_READ);
+		answer_with(c, cached_holds(&known, now) ? &known : NULL);
+	}
+	hmap_del(s->fetches, key_of(f->domain));
+	free(f);
+}
+
+/* --- questions --------------------------------------------------------------------------------------------------------------- */
+
+bool policy_on_ask(void *chan, void *msg, struct err *e)
+{
+	struct chan *c = chan;
+	const struct sts_ask *q = msg;
+	struct server *s = c->server;
+	struct cached known = { .id = "" };
+	uint64_t now = clock_real_secs();
+	bool have = cache_get(s->cache, q->domain, &known), holds = have && cached_holds(&known, now);
+	bool fresh = have && now < known.look_again && known.fetched <= now;
+	(void)e;
+	if (q->domain[0] == '\0' || !s->cfg->remote.mta_sts) {
+		answer_with(c, NULL);
+		return true;
+	}
+	struct fetch *f = fresh ? NULL : begin(s, q->domain, holds ? known.id : "");
+	if (holds || !f)
+		answer_with(c, holds ? &known : NULL);
+	else
+		wait_for(c, f);
+	return true;
+}
