@@ -1,5 +1,5 @@
-/* judge - is this password right? In a child of a keeper (service/keeper.h). Two keepers run: one for PAM, as root, forked before authd
- * gives up its rights; one for hashes, as authd's user, so that yescrypt's milliseconds do not stop the loop. */
+/* judge - is this password right? In a child of a keeper (service/keeper.h). Two keepers run: one for PAM, as root, forked before
+ * authd gives up its rights; one for hashes, as authd's user, so that yescrypt's milliseconds do not stop the loop. */
 #ifndef AUTHD_JUDGE_H
 #define AUTHD_JUDGE_H
 

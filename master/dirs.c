@@ -77,8 +77,7 @@ bool dirs_make(const struct cfg *cfg, struct err *e)
 	       make(g->queue_directory, 0700, "postern-queue", cfg->unprivileged, e) &&
 	       make(g->state_directory, 0755, NULL, cfg->unprivileged, e) &&
 	       make(spam, 0700, "postern-spam", cfg->unprivileged, e) && make(auth, 0700, "postern-auth", cfg->unprivileged, e) &&
-	       make(tls, 0700, "postern-tls", cfg->unprivileged, e) &&
-	       make_log_dir(cfg, e);
+	       make(tls, 0700, "postern-tls", cfg->unprivileged, e) && make_log_dir(cfg, e);
 }
 
 bool dirs_lock(const char *path, const char *what, int *ret_fd, struct err *e)

@@ -1,29 +1,61 @@
 #include "policy.h"
 
-struct policy_source *policy_open(const struct cfg *cfg UNUSED) { return NULL; }
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "ipc/msg_tls.h"
 
-void policy_close(struct policy_source *s UNUSED) { }
+#define CONNECT_MS 3000 /* tls-policy may be starting anew */
 
-void policy_find(struct policy_source *s UNUSED, const char *domain UNUSED, uint64_t deadline_ms UNUSED, struct sts_policy *ret)
+struct policy_source {
+	struct svc_ctx *ctx;
+	int fd; /* -1: not connected */
+};
+
+struct policy_source *policy_open(struct svc_ctx *ctx)
 {
-	ret->mode = STS_NONE;
-	ret->n = 0;
+	struct policy_source *s = mem_new(sizeof *s);
+	*s = (struct policy_source){ .ctx = ctx, .fd = -1 };
+	return s;
 }
 
-void policy_report(struct policy_source *s UNUSED, const struct tls_attempt *t UNUSED) { }
-
-static bool matches(const char *pattern, const char *host)
+void policy_close(struct policy_source *s)
 {
-	const char *dot = strchr(host, '.');
-	if (strncmp(pattern, "*.", 2) == 0)
-		return dot && sv_ieqs(sv_of(dot), pattern + 1);
-	return sv_ieqs(sv_of(host), pattern);
+	if (s)
+		fd_close(&s->fd);
+	free(s);
 }
 
-bool policy_names_host(const struct sts_policy *p, const char *host)
+static bool ask(struct policy_source *s, const struct sts_ask *q, uint64_t deadline_ms, struct sts_answer *ret, struct err *e)
 {
-	for (size_t i = 0; i < p->n; i++)
-		if (matches(p->mx[i], host))
-			return true;
+	uint64_t now = clock_mono_ms(), left = deadline_ms > now ? MIN(deadline_ms - now, STS_ASK_MS) : 0;
+	if (s->fd < 0 && !svc_connect(s->ctx, "tls-policy.remote-delivery", MIN(left, CONNECT_MS), &s->fd, e))
+		return false;
+	if (ipc_call(s->fd, &sts_ask_desc, q, &sts_answer_desc, ret, left, e))
+		return true;
+	fd_close(&s->fd); /* a late answer must not be taken for that to the next question */
 	return false;
 }
+
+/* One that was reloaded since the last question has closed the channel: once more. */
+void policy_find(struct policy_source *s, const char *domain, uint64_t deadline_ms, struct sts_policy *ret)
+{
+	struct sts_ask q;
+	struct sts_answer a;
+	struct err e;
+	*ret = (struct sts_policy){ .mode = STS_NONE };
+	if (!s || !sv_copy(sv_of(domain), q.domain, sizeof q.domain))
+		return;
+	bool kept = s->fd >= 0, known = ask(s, &q, deadline_ms, &a, &e);
+	if (!known && kept)
+		known = ask(s, &q, deadline_ms, &a, &e);
+	if (!known) {
+		LOG_WARN("policy-unknown", KV_STR("domain", domain), KV_ERR(&e));
+		return;
+	}
+	ret->mode = (enum sts_mode)a.mode;
+	ret->max_age = a.max_age;
+	BUG_IF(!sv_copy(sv_of(a.mx), ret->mx, sizeof ret->mx));
+}
+
+void policy_report(struct policy_source *s UNUSED, const struct tls_attempt *t UNUSED) {}

@@ -8,16 +8,9 @@
 #include "base/err.h"
 #include "config/cfg.h"
 #include "mail/maddr.h"
+#include "mail/sts.h"
 #include "net/addr.h"
-
-#define STS_PATTERNS_MAX 100
-
-enum sts_mode { STS_NONE, STS_TESTING, STS_ENFORCE };
-struct sts_policy {
-	enum sts_mode mode; /* NONE: no policy, or one that asks for nothing */
-	size_t n;
-	char mx[STS_PATTERNS_MAX][MADDR_DOMAIN_MAX + 1]; /* "mx.example", "*.example"; A-labels, lower case */
-};
+#include "service/service.h"
 
 /* RFC 8460 4.3. The first kinds are an attempt's, those behind POLICY_* what was wrong with the policy itself. */
 enum tls_result {
@@ -45,13 +38,12 @@ struct tls_attempt { /* one connection to one host */
 	char reason[200];                  /* in words; "" when all is well */
 };
 
-struct policy_source; /* a worker's way to those who know */
-struct policy_source *policy_open(const struct cfg *cfg); /* before the sandbox is closed; NULL: there is none */
+struct policy_source; /* a worker's way to tls-policy, which knows; its functions take NULL for 'nobody knows' */
+struct policy_source *policy_open(struct svc_ctx *ctx);
 void policy_close(struct policy_source *s);
-/* The policy of a domain (A-labels). Waits until deadline_ms (monotonic) at most. Without an answer: none (RFC 8461 5.1). */
+/* The policy of a domain (A-labels). Waits until deadline_ms (monotonic) at most. Without an answer: none (RFC 8461 5.1).
+ * Which hosts it allows: sts_allows(). */
 void policy_find(struct policy_source *s, const char *domain, uint64_t deadline_ms, struct sts_policy *ret);
 void policy_report(struct policy_source *s, const struct tls_attempt *t); /* never waits */
-/* RFC 8461 4.1: a pattern's `*` is exactly one label. */
-bool policy_names_host(const struct sts_policy *p, const char *host);
 
 #endif

@@ -12,11 +12,14 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FILE_NAME "mta-sts.db"
 #define LOCK_NAME "lock"
-#define AGAIN_MS 1000
+#define HANDOVER_MS 3000
+#define POLL_MS 10
+#define AGAIN_MS 10000
 #define CACHE_BYTES (2u << 20)
 #define TEXT_MAX (STS_PATTERNS_MAX + 200)
 
@@ -97,15 +100,30 @@ static void drop_file(struct cache *c, int reason)
 
 static bool is_damage(int rc) { return rc < 0 || rc == EINVAL || rc == EIO; }
 
-/* At a reload the one before us has it for a moment: until then nothing is remembered. */
+/* At a reload the one before us has it for a moment, and to answer without it would be to forget what domains demand. */
+static bool take_lock(struct cache *c)
+{
+	uint64_t end = clock_mono_ms() + HANDOVER_MS;
+	while (flock(c->lock, LOCK_EX | LOCK_NB) < 0) {
+		if (clock_mono_ms() >= end) {
+			LOG_WARN("cache-failed", KV_STR("file", c->path), KV_STR("reason", "another process has it"));
+			return false;
+		}
+		struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
 static bool ready(struct cache *c)
 {
 	uint64_t now = clock_mono_ms();
 	int rc;
 	if (c->db || now < c->again_ms)
 		return c->db != NULL;
-	c->again_ms = now + AGAIN_MS;
-	if (flock(c->lock, LOCK_EX | LOCK_NB) < 0)
+	bool locked = take_lock(c);
+	c->again_ms = clock_mono_ms() + AGAIN_MS;
+	if (!locked)
 		return false;
 	c->db = open_file(c->path, &rc);
 	if (!c->db && is_damage(rc)) {
@@ -142,10 +160,7 @@ void cache_close(struct cache *c)
 	free(c);
 }
 
-static DBT key_of(const char *domain)
-{
-	return (DBT){ .data = (void *)(uintptr_t)domain, .size = (uint32_t)strlen(domain) };
-}
+static DBT key_of(const char *domain) { return (DBT){ .data = (void *)(uintptr_t)domain, .size = (uint32_t)strlen(domain) }; }
 
 bool cache_get(struct cache *c, const char *domain, struct cached *ret)
 {

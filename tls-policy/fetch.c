@@ -266,7 +266,10 @@ static enum fetch_status fetch_sts(struct asking *k)
 void fetch_judge(const void *question, const void *arg, void *ret)
 {
 	struct asking k = {
-		.setup = arg, .q = question, .a = ret, .deadline_ms = clock_mono_ms() + FETCH_TIMEOUT_MS - 2000 /* before the keeper's */
+		.setup = arg,
+		.q = question,
+		.a = ret,
+		.deadline_ms = clock_mono_ms() + FETCH_TIMEOUT_MS - 2000 /* before the keeper's */
 	};
 	k.a->status = open_dns(&k) ? fetch_sts(&k) : FETCH_FAILED;
 }

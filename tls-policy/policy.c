@@ -1,5 +1,5 @@
-/* What a domain demands: from the cache at once; what is not known is fetched while remote-delivery waits; what is old is fetched again
- * behind its back (RFC 8461 3.3, 5.1). */
+/* What a domain demands: from the cache at once; what is not known is fetched while remote-delivery waits; what is old is fetched
+ * again behind its back (RFC 8461 3.3, 5.1). */
 #include "server.h"
 
 #include "base/clock.h"
@@ -91,8 +91,8 @@ static void log_outcome(const struct fetch *f, const struct fetch_answer *a, boo
 			KV_STR("known", had ? "yes" : "no"));
 }
 
-/* A policy in hand holds until its age is over, whatever DNS or the web server say meanwhile: else an attacker could make it go away
- * (RFC 8461 10.2). */
+/* A policy in hand holds until its age is over, whatever DNS or the web server say meanwhile: else an attacker could make it go
+ * away (RFC 8461 10.2). */
 static void learn(struct cached *known, bool had, const struct fetch_answer *a, uint64_t now)
 {
 	if (a->status == FETCH_OK) {

@@ -107,7 +107,8 @@ static bool open_dir(struct server *s, char *dst, size_t size, struct err *e)
 	       (fchown(s->dir, uid, gid) == 0 || err_sys(e, ERR_PERM, "give %s to " TLS_POLICY_USER, dst));
 }
 
-/* Forked while rights are left to choose from: it talks to the Internet, which the loop does not, and sees no file of the loop's. */
+/* Forked while rights are left to choose from: it talks to the Internet, which the loop does not, and sees no file of the loop's.
+ */
 static bool start_fetcher(struct server *s, struct err *e)
 {
 	s->setup = fetch_setup_new(s->cfg, svc_unprivileged(s->ctx) ? NULL : TLS_POLICY_USER, e);
@@ -208,7 +209,7 @@ bool tls_policy_start(struct svc_ctx *ctx, struct ev_loop *loop, struct err *e)
 	return watch_listeners(s, e);
 }
 
-/* Who waits asks the one that replaces us. */
+/* The cache goes to the one that replaces us, and who waits asks it. */
 void tls_policy_drain(struct svc_ctx *ctx)
 {
 	struct server *s = svc_data(ctx);

@@ -14,7 +14,7 @@ struct server {
 	struct svc_ctx *ctx;
 	struct ev_loop *loop;
 	const struct cfg *cfg;
-	int dir; /* state_directory/tls-policy */
+	int dir;      /* state_directory/tls-policy */
 	int fetch_fd; /* from pre_drop to start */
 	struct fetch_setup *setup;
 	struct cache *cache;

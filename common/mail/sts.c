@@ -60,8 +60,8 @@ static bool add_pattern(struct reading *r, struct sv value, struct err *e)
 	size_t need = strlen(name) + (wild ? 2 : 0) + 1;
 	if (r->used + need > STS_PATTERNS_MAX)
 		return err_set(e, ERR_PERM, "more than %d bytes of mx patterns", STS_PATTERNS_MAX);
-	r->used += (size_t)snprintf(r->policy->mx + r->used, sizeof r->policy->mx - r->used, "%s%s%s", r->used ? " " : "",
-		wild ? "*." : "", name);
+	r->used += (size_t)snprintf(
+		r->policy->mx + r->used, sizeof r->policy->mx - r->used, "%s%s%s", r->used ? " " : "", wild ? "*." : "", name);
 	return true;
 }
 

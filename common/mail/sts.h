@@ -6,16 +6,16 @@
 #include "base/sv.h"
 #include "ipc/msg_tls.h"
 
-#define STS_ID_MAX TLS_STS_ID_MAX      /* RFC 8461 3.1 */
-#define STS_POLICY_MAX (64u * 1024)    /* bytes of a policy file (3.2: a limit like this) */
+#define STS_ID_MAX TLS_STS_ID_MAX       /* RFC 8461 3.1 */
+#define STS_POLICY_MAX (64u * 1024)     /* bytes of a policy file (3.2: a limit like this) */
 #define STS_PATTERNS_MAX TLS_STS_MX_MAX /* bytes of all patterns of one policy; a policy with more is refused */
-#define STS_AGE_MAX TLS_STS_AGE_MAX    /* seconds, 3.2: about a year; more counts as this */
+#define STS_AGE_MAX TLS_STS_AGE_MAX     /* seconds, 3.2: about a year; more counts as this */
 
 enum sts_mode { STS_NONE, STS_TESTING, STS_ENFORCE };
 
 struct sts_policy {
 	enum sts_mode mode;
-	uint64_t max_age;               /* seconds */
+	uint64_t max_age;              /* seconds */
 	char mx[STS_PATTERNS_MAX + 1]; /* patterns in A-labels and lower case, blanks between */
 };
 

@@ -1,8 +1,8 @@
-/* keeper - a process that answers questions which may block, crash or hang: one child for each, killed when it takes too long, so that
- * nothing a library does outlives its question. The loop's side of it, `errands`, keeps the questions in line.
+/* keeper - a process that answers questions which may block, crash or hang: one child for each, killed when it takes too long, so
+ * that nothing a library does outlives its question. The loop's side of it, `errands`, keeps the questions in line.
  *
- * Question and answer are IPC messages without descriptors whose first field is a U64, the id that ties them together. Questions are
- * wiped when done with: there may be passwords in them. */
+ * Question and answer are IPC messages without descriptors whose first field is a U64, the id that ties them together. Questions
+ * are wiped when done with: there may be passwords in them. */
 #ifndef SERVICE_KEEPER_H
 #define SERVICE_KEEPER_H
 
@@ -13,7 +13,8 @@
 
 struct keeper_options {
 	const struct ipc_desc *ask, *answer;
-	/* In the child. *ret is zero but for its id. When the child crashes or is killed, `broken` makes the answer, in the keeper. */
+	/* In the child. *ret is zero but for its id. When the child crashes or is killed, `broken` makes the answer, in the keeper.
+	 */
 	void (*judge)(const void *q, const void *arg, void *ret);
 	void (*broken)(void *ret, const char *why);
 	const void *arg;

@@ -39,7 +39,8 @@ static void a_policy_is_read_as_the_rfc_writes_it(void)
 	CU_ASSERT_EQUAL(p.mode, STS_ENFORCE);
 	CU_ASSERT_EQUAL(p.max_age, 604800);
 	CU_ASSERT_STRING_EQUAL(p.mx, "mail.example.com *.example.net backupmx.example.com");
-	CU_ASSERT_TRUE(sts_policy_parse(SV("version:STSv1\nmax_age: 99999999999\nnew: x\nmode: testing\nmode: enforce\nmx:a.b"), &p, &e));
+	CU_ASSERT_TRUE(
+		sts_policy_parse(SV("version:STSv1\nmax_age: 99999999999\nnew: x\nmode: testing\nmode: enforce\nmx:a.b"), &p, &e));
 	CU_ASSERT_EQUAL(p.mode, STS_TESTING); /* the first counts */
 	CU_ASSERT_EQUAL(p.max_age, STS_AGE_MAX);
 	CU_ASSERT_TRUE(sts_policy_parse(SV("version: STSv1\nmode: none\nmax_age: 0\n"), &p, &e));
@@ -109,7 +110,7 @@ static void a_wildcard_stands_for_one_label(void)
 void suite_sts(void)
 {
 	static const struct unit_case cases[] = { UNIT(the_record_is_known_by_its_version_and_has_an_id),
-		UNIT(a_policy_is_read_as_the_rfc_writes_it), UNIT(what_is_no_policy_is_refused_with_the_reason), UNIT(a_policy_is_bounded),
-		UNIT(a_wildcard_stands_for_one_label), UNIT_END };
+		UNIT(a_policy_is_read_as_the_rfc_writes_it), UNIT(what_is_no_policy_is_refused_with_the_reason),
+		UNIT(a_policy_is_bounded), UNIT(a_wildcard_stands_for_one_label), UNIT_END };
 	unit_suite("sts", cases);
 }
