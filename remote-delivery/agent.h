@@ -10,6 +10,9 @@ struct agent {
 	struct dns *dns;
 	bool probed;
 	struct self self;
+	struct tls_client *tls;
+	struct policy_source *policies;
+	struct sts_policy sts; /* of the order in hand */
 	int wake;
 	struct peer peer; /* kept for the next order, if open */
 	bool aborted;     /* the service ends: the order in hand was not carried out */

@@ -58,8 +58,8 @@ static bool run_kept(struct agent *a, struct order *o, const struct route *r)
 	struct err e;
 	if (!p->open)
 		return false;
-	bool usable = strcmp(p->key, r->key) == 0 && !peer_gone(p) && p->messages < a->cfg->remote.remote_messages_max &&
-		      clock_mono_ms() < agent_idle_end(a);
+	bool usable = strcmp(p->key, r->key) == 0 && (p->strict || !o->options.requiretls) && !peer_gone(p) &&
+		      p->messages < a->cfg->remote.remote_messages_max && clock_mono_ms() < agent_idle_end(a);
 	if (usable && run(a, o, &e))
 		return true;
 	if (usable)
@@ -68,14 +68,11 @@ static bool run_kept(struct agent *a, struct order *o, const struct route *r)
 	return a->aborted || !order_open(o);
 }
 
-/* One host. True: done with the order, or nothing more may be tried. */
-static bool run_host(struct agent *a, struct order *o, const struct route *r, const struct host *h, struct err *e)
+/* The result of opening, or of using it. True: done with the order, or nothing more may be tried. */
+static bool use(struct agent *a, struct order *o, bool opened, struct err *e)
 {
 	struct peer *p = &a->peer;
-	const struct peer_options po = { .cfg = a->cfg, .route = r, .wake = a->wake, .deadline_ms = o->deadline_ms };
-	*p = (struct peer){ .c.fd = -1 };
-	snprintf(p->tls, sizeof p->tls, "no");
-	if (!(h ? peer_open(p, h, &po, e) : peer_open_unix(p, &po, e))) {
+	if (!opened) {
 		log_failed(o, p, e);
 		peer_close(p);
 		return interrupted(a, e);
@@ -86,6 +83,68 @@ static bool run_host(struct agent *a, struct order *o, const struct route *r, co
 	return ok || interrupted(a, e) || !order_open(o);
 }
 
+static void new_peer(struct peer *p, const char *label)
+{
+	*p = (struct peer){ .c.fd = -1 };
+	snprintf(p->label, sizeof p->label, "%s", label);
+	snprintf(p->tls, sizeof p->tls, "no");
+}
+
+static void log_tls(const struct order *o, const struct peer *p, const struct tls_attempt *t)
+{
+	static const char *const policies[] = { [TLS_POLICY_NONE] = "none", [TLS_POLICY_STS] = "sts", [TLS_POLICY_TLSA] = "tlsa" };
+	bool good = t->result == TLS_RESULT_OK;
+	LOG_INFO("tls", KV_QID(o->item[0].req.id), KV_STR("relay", p->label), KV_STR("policy", policies[t->policy]),
+		KV_STR("tls", p->tls),
+		KV_STR("result", good         ? "ok"
+				 : t->testing ? "failed-testing"
+					      : "failed"),
+		KV_STR("reason", t->reason));
+}
+
+/* RFC 7435: where TLS is only welcome, one that fails must not stop the mail. */
+static bool open_host(struct agent *a, struct order *o, const struct host *h, struct peer_options *po, struct err *e)
+{
+	struct peer *p = &a->peer;
+	struct secure clear = *po->secure;
+	bool ok = peer_open(p, h, po, e);
+	if (p->tls_tried) {
+		log_tls(o, p, po->attempt);
+		policy_report(a->policies, po->attempt);
+	}
+	if (ok || !p->tls_failed || po->secure->level != SECURE_MAY)
+		return ok;
+	peer_close(p);
+	new_peer(p, h->name);
+	clear.level = SECURE_NONE;
+	po->secure = &clear;
+	return peer_open(p, h, po, e);
+}
+
+static bool run_host(
+	struct agent *a, struct order *o, const struct route *r, const struct hosts *hosts, const struct host *h, struct err *e)
+{
+	uint64_t end = clock_mono_ms() + a->cfg->remote.dns_timeout * 1000;
+	const struct secure_ask q = { r, hosts, h, &a->sts, o->options.requiretls, end };
+	struct secure s;
+	struct tls_attempt t;
+	struct peer_options po = { .cfg = a->cfg,
+		.route = r,
+		.wake = a->wake,
+		.deadline_ms = o->deadline_ms,
+		.tls = a->tls,
+		.secure = &s,
+		.attempt = &t };
+	new_peer(&a->peer, h->name);
+	bool ok = secure_plan(a->dns, &q, &s, &t, e);
+	if (ok)
+		ok = open_host(a, o, h, &po, e);
+	else
+		policy_report(a->policies, &t);
+	secure_free(&s);
+	return use(a, o, ok, e);
+}
+
 /* A host that says "never" fails the order only if none says "later". */
 static void run_hosts(struct agent *a, struct order *o, const struct route *r, const struct hosts *hosts)
 {
@@ -93,7 +152,7 @@ static void run_hosts(struct agent *a, struct order *o, const struct route *r, c
 	size_t n = MIN(hosts->n, (size_t)a->cfg->remote.remote_hosts_max);
 	char where[sizeof a->peer.label] = "";
 	for (size_t i = 0; i < n && clock_mono_ms() < o->deadline_ms; i++) {
-		if (run_host(a, o, r, &hosts->host[i], &e))
+		if (run_host(a, o, r, hosts, &hosts->host[i], &e))
 			return;
 		if (e.kind != ERR_PERM)
 			temp = e;
@@ -104,9 +163,19 @@ static void run_hosts(struct agent *a, struct order *o, const struct route *r, c
 
 static void run_unix(struct agent *a, struct order *o, const struct route *r)
 {
+	const struct peer_options po = { .cfg = a->cfg, .route = r, .wake = a->wake, .deadline_ms = o->deadline_ms };
 	struct err e;
-	if (!run_host(a, o, r, NULL, &e))
+	new_peer(&a->peer, "");
+	if (!use(a, o, peer_open_unix(&a->peer, &po, &e), &e))
 		order_settle(o, &e, "4.4.1", a->peer.label);
+}
+
+/* MTA-STS is a domain's, not a route's (RFC 8461 5). */
+static void find_policy(struct agent *a, const struct route *r)
+{
+	a->sts.mode = STS_NONE;
+	if (r->kind == ROUTE_MX && r->tls != CFG_WISH_NONE)
+		policy_find(a->policies, r->host, clock_mono_ms() + a->cfg->remote.dns_timeout * 1000, &a->sts);
 }
 
 /* Once for each worker, when it first needs an answer. */
@@ -144,17 +213,6 @@ void deliver(struct agent *a, struct order *o)
 		order_settle(o, &e, "4.3.0", "");
 		return;
 	}
-	if (o->options.requiretls) {
-		err_dsn(&e, ERR_PERM, "5.7.30", "the message demands TLS all the way (REQUIRETLS), which cannot be promised");
-		order_settle(o, &e, "", "");
-		return;
-	}
-	if (r.tls > CFG_WISH_MAY) {
-		err_dsn(&e, ERR_TEMP, "4.7.4", "[relay %.60s] demands TLS, which cannot be done yet: nothing is sent in the clear",
-			r.relay->name);
-		order_settle(o, &e, "", "");
-		return;
-	}
 	if (run_kept(a, o, &r))
 		return;
 	if (r.kind == ROUTE_UNIX) {
@@ -162,6 +220,7 @@ void deliver(struct agent *a, struct order *o)
 		return;
 	}
 	probe(a);
+	find_policy(a, &r);
 	now = clock_mono_ms();
 	if (hosts_find(a->dns, &a->self, &r, now + a->cfg->remote.dns_timeout * 1000, &hosts, &e))
 		run_hosts(a, o, &r, &hosts);

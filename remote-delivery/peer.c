@@ -1,6 +1,7 @@
 #include "peer.h"
 
 #include "dial.h"
+#include "starttls.h"
 
 #include "base/fd.h"
 #include "net/sock.h"
@@ -102,6 +103,14 @@ static bool greeting(struct peer *p, const struct peer_options *o, struct err *e
 	return p->last.code == 220 || refused_session(p, "greeting", e);
 }
 
+static void take_name(struct peer *p, struct sv lines)
+{
+	struct sv line, word;
+	if (!sv_cut(&lines, '\n', &line) || !sv_word(&line, &word) || !maddr_domain_ok(word, true) ||
+		!sv_copy(word, p->hello, sizeof p->hello))
+		p->hello[0] = '\0';
+}
+
 static bool hello(struct peer *p, const struct peer_options *o, struct err *e)
 {
 	struct buf lines = BUF_INIT(LINES_MAX);
@@ -109,8 +118,10 @@ static bool hello(struct peer *p, const struct peer_options *o, struct err *e)
 	uint64_t secs = o->cfg->remote.remote_hello_timeout;
 	bool ok = peer_put(p, e, "%s %s", verb, o->cfg->global.hostname) && answer_lines(p, secs, &lines, e);
 	p->caps = (struct caps){ 0 };
-	if (ok && p->last.code == 250)
+	if (ok && p->last.code == 250) {
 		caps_parse(buf_sv(&lines), &p->caps);
+		take_name(p, buf_sv(&lines));
+	}
 	buf_free(&lines);
 	if (!ok || p->last.code == 250)
 		return ok;
@@ -130,12 +141,39 @@ static void begin(struct peer *p, int fd, const struct peer_options *o)
 	snprintf(p->tls, sizeof p->tls, "no");
 }
 
+/* RFC 3207 4.2: what was said before TLS counts for nothing. */
+static bool secured(struct peer *p, const struct peer_options *o, struct err *e)
+{
+	bool started;
+	if (!o->secure || o->secure->level == SECURE_NONE)
+		return true;
+	p->tls_tried = true;
+	if (!starttls(p, o, &started, e) || (started && !hello(p, o, e)))
+		return false;
+	p->strict = o->secure->requiretls && (p->caps.set & CAP_REQUIRETLS);
+	return p->strict || !o->secure->requiretls ||
+	       err_dsn(e, ERR_PERM, "5.7.30", "the sender demands TLS all the way, but the host does not know REQUIRETLS");
+}
+
+static void note_ends(struct peer *p, const struct peer_options *o, const struct addr *to)
+{
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof ss;
+	if (!o->attempt)
+		return;
+	o->attempt->to = *to;
+	if (getsockname(p->c.fd, (struct sockaddr *)&ss, &len) == 0)
+		addr_from_sockaddr(&ss, &o->attempt->from);
+}
+
 static bool talk(struct peer *p, const struct peer_options *o, struct err *e)
 {
-	if (greeting(p, o, e) && hello(p, o, e))
-		return true;
-	p->broken = p->broken || p->last.code == 0;
-	return false;
+	bool ok = greeting(p, o, e) && hello(p, o, e) && secured(p, o, e);
+	if (o->attempt)
+		snprintf(o->attempt->hello, sizeof o->attempt->hello, "%s", p->hello);
+	if (!ok)
+		p->broken = p->broken || p->last.code == 0;
+	return ok;
 }
 
 bool peer_open(struct peer *p, const struct host *h, const struct peer_options *o, struct err *e)
@@ -157,6 +195,7 @@ bool peer_open(struct peer *p, const struct host *h, const struct peer_options *
 		snprintf(p->label, sizeof p->label, "%s:%u", h->name, at.port);
 	else
 		snprintf(p->label, sizeof p->label, "%s[%s]:%u", h->name, addr_text(&at, text), at.port);
+	note_ends(p, o, &at);
 	return talk(p, o, e);
 }
 
@@ -190,6 +229,7 @@ void peer_close(struct peer *p)
 	p->c.deadline_ms = clock_mono_ms() + QUIT_WAIT_MS;
 	if (!p->broken && peer_put(p, &e, "QUIT") && !conn_flush(&p->c, &e))
 		p->broken = true;
+	tls_end(&p->c);
 	conn_close(&p->c);
 	p->open = false;
 }

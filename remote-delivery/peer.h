@@ -2,7 +2,7 @@
 #ifndef REMOTE_PEER_H
 #define REMOTE_PEER_H
 
-#include "hosts.h"
+#include "secure.h"
 #include "smtp/client.h"
 
 enum {
@@ -35,11 +35,15 @@ struct peer {
 	char name[MADDR_DOMAIN_MAX + 1];
 	char label[MADDR_DOMAIN_MAX + 70]; /* "mx.example[192.0.2.1]:25" */
 	char tls[100];                     /* for the log: "no", "TLSv1.3:CIPHER:verified" */
-	unsigned messages;                 /* sent over it */
-	uint64_t since_ms, idle_ms;        /* when it was opened; when its last message was done */
-	uint64_t deadline_ms;              /* of the order */
-	bool broken;                       /* not to be used again: no QUIT either */
-	struct smtp_answer last;           /* the last reply */
+	char hello[MADDR_DOMAIN_MAX + 1];  /* its name in its answer to EHLO */
+	bool tls_tried, encrypted, verified;
+	bool strict;                /* it will go on as REQUIRETLS says */
+	bool tls_failed;            /* not opened, for TLS alone */
+	unsigned messages;          /* sent over it */
+	uint64_t since_ms, idle_ms; /* when it was opened; when its last message was done */
+	uint64_t deadline_ms;       /* of the order */
+	bool broken;                /* not to be used again: no QUIT either */
+	struct smtp_answer last;    /* the last reply */
 };
 
 struct peer_options {
@@ -47,6 +51,9 @@ struct peer_options {
 	const struct route *route;
 	int wake;
 	uint64_t deadline_ms;
+	struct tls_client *tls;
+	const struct secure *secure; /* NULL: no TLS */
+	struct tls_attempt *attempt; /* with `secure` */
 };
 /* Connects and says hello. Errors: ERR_TEMP, or ERR_PERM when the host says for good that it takes no mail (RFC 7504). */
 bool peer_open(struct peer *p, const struct host *h, const struct peer_options *o, struct err *e) MUST_CHECK;

@@ -50,6 +50,8 @@ static void put_mail_params(const struct peer *p, const struct order *o, struct 
 		buf_puts(out, " BODY=8BITMIME");
 	if ((p->caps.set & CAP_SMTPUTF8) && (opt->smtputf8 || o->sender.utf8 || o->eight_bit_head))
 		buf_puts(out, " SMTPUTF8");
+	if (opt->requiretls && p->strict)
+		buf_puts(out, " REQUIRETLS");
 	if (!(p->caps.set & CAP_DSN))
 		return;
 	if (opt->ret != SPOOL_RET_NONE)

@@ -37,13 +37,13 @@ static bool start_resolver(struct agent *a, struct err *e)
 bool worker_open(struct svc_ctx *ctx, struct err *e)
 {
 	struct agent *a = mem_new(sizeof *a);
-	(void)e;
 	a->cfg = svc_cfg(ctx);
 	a->wake = -1;
 	a->peer.c.fd = -1;
 	self_init(&a->self, a->cfg);
+	a->tls = tls_client_new(a->cfg->remote.remote_ca_file, TLS_INTERMEDIATE, e);
 	svc_set_data(ctx, a);
-	return true;
+	return a->tls != NULL;
 }
 
 /* libunbound's sockets are a worker's own. It reads its files here, while they can be read. */
@@ -51,6 +51,7 @@ bool worker_init(struct svc_ctx *ctx, struct err *e)
 {
 	struct agent *a = svc_data(ctx);
 	a->wake = svc_wake_fd(ctx);
+	a->policies = policy_open(ctx);
 	return start_resolver(a, e);
 }
 

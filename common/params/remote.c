@@ -21,6 +21,7 @@ const struct cfg_param cfg_remote_params[] = {
 	CFG_UINT(struct cfg_remote, remote_messages_max, "100", 1, 100000, "Most messages over one connection."),
 	CFG_UINT(struct cfg_remote, remote_hosts_max, "5", 1, 50, "Most hosts of one destination that are tried in one attempt."),
 	CFG_UINT(struct cfg_remote, remote_port, "25", 1, 65535, "The port of other mail servers, where a route does not name one."),
+	CFG_PATH(struct cfg_remote, remote_ca_file, "", "Certificates of the CAs that are trusted when a host must be verified. Empty: the system's."),
 	CFG_LIST(struct cfg_remote, own_addresses, "", 100, "Addresses under which this host is known outside (behind address translation). Mail is never sent to them."),
 	CFG_LIST(struct cfg_remote, dns_servers, "", 8, "Resolvers, address or address@port. Empty: those of /etc/resolv.conf."),
 	CFG_SECS(struct cfg_remote, dns_timeout, "20s", 1, 300, "Longest time for a look-up."),

@@ -100,6 +100,22 @@ static bool set_expectations(SSL *ssl, const struct tls_connect_options *o, size
 	return true;
 }
 
+static enum tls_fault fault_of(long result)
+{
+	switch (result) {
+	case X509_V_OK:
+	case X509_V_ERR_DANE_NO_MATCH:
+		return TLS_FAULT_TLSA;
+	case X509_V_ERR_HOSTNAME_MISMATCH:
+		return TLS_FAULT_NAME;
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		return TLS_FAULT_EXPIRED;
+	default:
+		return TLS_FAULT_UNTRUSTED;
+	}
+}
+
 static void judge(SSL *ssl, const struct tls_connect_options *o, size_t usable, struct tls_facts *ret)
 {
 	long result = SSL_get_verify_result(ssl);
@@ -116,6 +132,8 @@ static void judge(SSL *ssl, const struct tls_connect_options *o, size_t usable, 
 		why = "no TLSA record matches";
 	snprintf(ret->why, sizeof ret->why, "%s", why);
 	ret->peer_verified = !*why;
+	if (*why)
+		ret->fault = *ret->peer ? fault_of(result) : TLS_FAULT_UNTRUSTED;
 }
 
 bool tls_connect(struct tls_client *t, struct conn *c, const struct tls_connect_options *o, uint64_t deadline_ms,

@@ -59,7 +59,14 @@ struct tls_facts {
 	bool resumed;                 /* with a ticket */
 	bool has_exporter;            /* not with TLS 1.2 without the extended master secret (RFC 9266 4.2) */
 	unsigned char exporter[32];
-	char why[200]; /* client: why the peer was not verified; "" */
+	enum tls_fault {
+		TLS_FAULT_NONE,
+		TLS_FAULT_NAME,      /* another host's certificate */
+		TLS_FAULT_EXPIRED,   /* or not valid yet */
+		TLS_FAULT_UNTRUSTED, /* no known CA, or no certificate at all */
+		TLS_FAULT_TLSA,      /* not what the TLSA records say, or none can be used */
+	} fault;                     /* client: why the peer was not verified */
+	char why[200];               /* the same in words; "" */
 };
 
 /* Shakes hands on a connected conn whose input buffer is empty, within deadline_ms (monotonic; 0: the conn's own idle_ms for the

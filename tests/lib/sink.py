@@ -1,4 +1,5 @@
 """Servers for tests of delivery to other hosts: a mail server that does what it is told, and a DNS server with zones of ours."""
+import hashlib
 import os
 import re
 import shutil
@@ -184,13 +185,19 @@ class Sink:
 
 
 class Zones:
-    """nsd with the zone `example.`; records are lines of a zone file. A port of its own on 127.0.0.1."""
+    """nsd with the zone `example.`, or those of a dict by name; records are lines of a zone file. A port of its own on 127.0.0.1.
+    `signed`: these zones are signed, and `anchor` is the file with the key of the first. spoil(text) changes a signed zone's file."""
 
-    def __init__(self, records):
+    def __init__(self, records, signed=(), spoil=None):
+        zones = records if isinstance(records, dict) else {"example": records}
         self.dir = tempfile.mkdtemp(prefix="pt-dns-")
+        os.chmod(self.dir, 0o755)
         self.port = free_port()
-        with open(f"{self.dir}/example.zone", "w") as f:
-            f.write("$TTL 60\n$ORIGIN example.\n@ SOA ns.example. root.example. 1 60 60 60 1\n@ NS ns.example.\nns A 127.0.0.1\n" + records + "\n")
+        for zone, text in zones.items():
+            with open(f"{self.dir}/{zone}.zone", "w") as f:
+                f.write(f"$TTL 60\n$ORIGIN {zone}.\n@ SOA ns.{zone}. root.{zone}. 1 60 60 60 1\n@ NS ns.{zone}.\nns A 127.0.0.1\n" + text + "\n")
+        for zone in signed:
+            self.sign(zone, spoil)
         with open(f"{self.dir}/nsd.conf", "w") as f:
             f.write(f"""server:
   ip-address: 127.0.0.1@{self.port}
@@ -203,16 +210,26 @@ class Zones:
   server-count: 1
 remote-control:
   control-enable: no
-zone:
-  name: example
-  zonefile: example.zone
-""")
+""" + "".join(f"zone:\n  name: {zone}\n  zonefile: {zone}.zone{'.signed' if zone in signed else ''}\n" for zone in zones))
+        self.zone = next(iter(zones))
         self.log = open(f"{self.dir}/log", "w")
         self.proc = subprocess.Popen([shutil.which("nsd") or "/usr/sbin/nsd", "-d", "-c", f"{self.dir}/nsd.conf"], stdout=self.log, stderr=self.log)
         until(self.answers)
 
+    def sign(self, zone, spoil):
+        key = subprocess.run(["ldns-keygen", "-k", "-a", "ECDSAP256SHA256", zone], cwd=self.dir, check=True, capture_output=True, text=True).stdout.strip()
+        subprocess.run(["ldns-signzone", f"{zone}.zone", key], cwd=self.dir, check=True)
+        if not hasattr(self, "anchor"):
+            self.anchor = f"{self.dir}/{key}.key"
+        if spoil:
+            with open(f"{self.dir}/{zone}.zone.signed", "r+") as f:
+                text = spoil(f.read())
+                f.seek(0)
+                f.truncate()
+                f.write(text)
+
     def answers(self):
-        q = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x02ns\x07example\x00\x00\x01\x00\x01"
+        q = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x02ns" + bytes([len(self.zone)]) + self.zone.encode() + b"\x00\x00\x01\x00\x01"
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(0.2)
             try:
@@ -224,4 +241,44 @@ zone:
     def close(self):
         self.proc.terminate()
         self.proc.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Certs:
+    """A CA, and certificates: context(name, ...) is what a sink serves, tlsa(...) the data of a TLSA record for it."""
+
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="pt-ca-")
+        os.chmod(self.dir, 0o755)
+        self.ca = f"{self.dir}/ca.crt"
+        self._openssl("req", "-x509", *self._new("ca"), "-subj", "/CN=a CA of tests", "-days", "30", "-addext", "basicConstraints=critical,CA:TRUE", "-out", self.ca)
+
+    def _openssl(self, *args, **kw):
+        r = subprocess.run(["openssl", *args], capture_output=True, **kw)
+        if r.returncode:
+            raise RuntimeError(r.stderr.decode())
+        return r.stdout
+
+    def _new(self, name):
+        return ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", f"{self.dir}/{name}.key"]
+
+    def make(self, name, dns, signed=True, days="30"):
+        """signed: by the CA, which then follows in the file; else by itself."""
+        at = f"{self.dir}/{name}"
+        self._openssl("req", "-new", *self._new(name), "-subj", f"/CN={dns}", "-out", f"{at}.csr")
+        by = ["-CA", self.ca, "-CAkey", f"{self.dir}/ca.key", "-CAcreateserial"] if signed else ["-signkey", f"{at}.key"]
+        self._openssl("x509", "-req", "-in", f"{at}.csr", *by, "-days", days, "-out", f"{at}.crt", "-extfile", "/dev/stdin", input=f"subjectAltName=DNS:{dns}\n".encode())
+        if signed:
+            with open(f"{at}.crt", "a") as f, open(self.ca) as ca:
+                f.write(ca.read())
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(f"{at}.crt", f"{at}.key")
+        return context
+
+    def tlsa(self, name):
+        """Selector 1, matching type 1: SHA-256 of the key."""
+        der = self._openssl("pkey", "-pubin", "-outform", "DER", input=self._openssl("x509", "-in", f"{self.dir}/{name}.crt", "-noout", "-pubkey"))
+        return hashlib.sha256(der).hexdigest()
+
+    def close(self):
         shutil.rmtree(self.dir, ignore_errors=True)

@@ -1,0 +1,166 @@
+"""TLS towards other hosts: welcome everywhere, proved where DNS or the route asks for it, and never given up where it is demanded."""
+import ssl
+
+from postern import claim, message, run
+from sink import Certs, Sink, Zones, free_port
+
+port = free_port()
+certs = Certs()
+CAPS = ("PIPELINING", "8BITMIME", "SIZE 20000000", "STARTTLS")
+
+
+class Host:
+    """A domain with one mail exchanger: NAME.ZONE, mx.NAME.ZONE, an address of its own."""
+    count = 1
+
+    def __init__(self, name, zone="example", tls="ca", dns=None, caps=CAPS, tlsa=None, days="30", answer=None):
+        Host.count += 1
+        self.domain, self.name, self.zone, self.tlsa = f"{name}.{zone}", name, zone, tlsa
+        self.address = f"127.0.2.{Host.count}"
+        context = certs.make(name, dns or f"mx.{name}.{zone}", tls == "ca", days) if tls else None
+        self.sni = None
+        if context:
+            context.sni_callback = self.asked
+        self.sink = Sink(self.address, port, caps=caps if tls else [c for c in caps if c != "STARTTLS"], tls=context, answer=answer)
+
+    def records(self):
+        lines = [f"{self.name} MX 10 mx.{self.name}", f"mx.{self.name} A {self.address}"]
+        lines += [f"_{port}._tcp.mx.{self.name} TLSA {r}" for r in self.tlsa or ()]
+        return lines
+
+    def asked(self, _sock, name, _context):
+        self.sni = name
+
+    def got(self):
+        return self.sink.messages
+
+
+hosts = {h.name: h for h in (
+    Host("may", "clear", tls="self"),
+    Host("plain", "clear", tls=None),
+    Host("broken", "clear", tls="self"),
+    Host("refusing", "clear", tls="self", answer=lambda s, verb, line: "454 4.7.0 not now" if verb == "STARTTLS" else None),
+    Host("verified", "clear"),
+    Host("selfmade", "clear", tls="self"),
+    Host("misnamed", "clear", dns="other.clear"),
+    Host("old", "clear", days="-1"),
+    Host("bare", "clear", tls=None),
+    Host("nodane", "clear"),
+    Host("dane", tls="self", dns="some.name"),
+    Host("daneta", tls="ca"),
+    Host("daneother", tls="ca", dns="else.example"),
+    Host("danewrong", tls="self"),
+    Host("daneplain", tls=None, tlsa=["3 1 1 " + "ab" * 32]),
+    Host("daneodd", tls="self", tlsa=["1 1 1 " + "ab" * 32]),
+    Host("danebogus", tls="self", tlsa=["3 1 1 " + "cd" * 32]),
+    Host("strict", tls="self", caps=CAPS + ("REQUIRETLS",)),
+    Host("lax", tls="self"),
+    Host("unproved", "clear", caps=CAPS + ("REQUIRETLS",)),
+)}
+hosts["dane"].tlsa = ["3 1 1 " + certs.tlsa("dane")]
+hosts["strict"].tlsa = ["3 1 1 " + certs.tlsa("strict")]
+hosts["lax"].tlsa = ["3 1 1 " + certs.tlsa("lax")]
+hosts["daneta"].tlsa = ["2 1 1 " + certs.tlsa("ca")]
+hosts["daneother"].tlsa = ["2 1 1 " + certs.tlsa("ca")]
+hosts["danewrong"].tlsa = ["3 1 1 " + certs.tlsa("dane")]
+broken = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # without a certificate no handshake comes to an end
+hosts["broken"].sink.tls = broken
+
+SECTIONS = "".join(f"""
+[relay {name}]
+domains = {name}.clear
+host = [mx.{name}.clear]
+tls = {wish}
+""" for name, wish in (("verified", "verify"), ("selfmade", "verify"), ("misnamed", "verify"), ("old", "verify"), ("bare", "require"), ("nodane", "dane")))
+
+
+def send(i, name):
+    reply = i.send(f"al@{hosts[name].domain}")
+    claim(f"a message for {name} is accepted", reply.startswith("250"), reply)
+
+
+def arrives(i, name, how):
+    send(i, name)
+    ok = len(hosts[name].sink.wait(1, 10)) == 1
+    claim(f"{name}: it arrives", ok, "\n".join(i.log().splitlines()[-8:]))
+    claim(f"{name}: {how}", i.wait_log(rf" sent relay=mx.{name}.*tls={how}"), "\n".join(i.log().splitlines()[-8:]))
+
+
+def waits(i, name, dsn, why):
+    send(i, name)
+    claim(f"{name}: deferred, {dsn} {why}", i.wait_log(rf" deferred to=al@{name}.* dsn={dsn} .*{why}", secs=10), "\n".join(i.log().splitlines()[-8:]))
+    claim(f"{name}: nothing was sent", not hosts[name].got())
+
+
+def welcome(i):
+    arrives(i, "may", r"TLSv1.3:[A-Z0-9_]*:unverified")
+    claim("its name is asked for", hosts["may"].sni == "mx.may.clear", hosts["may"].sni)
+    arrives(i, "plain", "no")
+    arrives(i, "broken", "no")
+    claim("on a second connection, for the first had failed", len(hosts["broken"].sink.sessions) == 2)
+    arrives(i, "refusing", "no")
+    claim("on the same connection", len(hosts["refusing"].sink.sessions) == 1)
+
+
+def demanded(i):
+    arrives(i, "verified", r"TLSv1.3:[A-Z0-9_]*:verified")
+    waits(i, "selfmade", "4.7.5", "certificate is not good")
+    waits(i, "misnamed", "4.7.5", "ostname mismatch")
+    waits(i, "old", "4.7.5", "expired")
+    waits(i, "bare", "4.7.4", "does not offer STARTTLS")
+    waits(i, "nodane", "4.7.5", "no validated TLSA")
+
+
+def dane(i):
+    arrives(i, "dane", r"TLSv1.3:[A-Z0-9_]*:dane")
+    arrives(i, "daneta", r"TLSv1.3:[A-Z0-9_]*:dane")
+    waits(i, "daneother", "4.7.5", "ostname mismatch")
+    waits(i, "danewrong", "4.7.5", "certificate is not good")
+    waits(i, "daneplain", "4.7.4", "does not offer STARTTLS")
+    arrives(i, "daneodd", r"TLSv1.3:[A-Z0-9_]*:unverified")
+    waits(i, "danebogus", "4.7.5", "signatures are not valid")
+
+
+def strict_mail(i, name):
+    c = i.smtp()
+    c.hello()
+    c.starttls()
+    c.hello()
+    replies = [c.cmd("MAIL FROM:<sender@client.example> REQUIRETLS"), c.cmd(f"RCPT TO:<al@{hosts[name].domain}>"), c.data(message())]
+    c.close()
+    claim(f"{name}: REQUIRETLS is taken", all(r.startswith("250") for r in replies), replies)
+
+
+def requiretls(i):
+    strict_mail(i, "strict")
+    claim("strict: it arrives", len(hosts["strict"].sink.wait(1, 10)) == 1, "\n".join(i.log().splitlines()[-8:]))
+    claim("with the same demand", any(" REQUIRETLS" in c for c in hosts["strict"].sink.sessions[0].commands), hosts["strict"].sink.sessions[0].commands)
+    for name, why in (("lax", "does not know REQUIRETLS"), ("unproved", "neither DNSSEC nor MTA-STS"), ("daneodd", "certificate")):
+        before = len(hosts[name].got())
+        strict_mail(i, name)
+        claim(f"{name}: returned, 5.7.30: {why}", i.wait_log(rf" failed to=al@{name}.* dsn=5.7.30 .*{why}", secs=10), "\n".join(i.log().splitlines()[-8:]))
+        claim(f"{name}: nothing was sent", len(hosts[name].got()) == before)
+
+
+def spoil(text):
+    return "\n".join(line.replace("cd" * 32, "ce" * 32) if "TLSA" in line and "RRSIG" not in line else line for line in text.split("\n"))
+
+
+def zone(name):
+    return "\n".join(line for h in hosts.values() if h.zone == name for line in h.records())
+
+
+zones = Zones({"example": zone("example"), "clear": zone("clear")}, signed=("example",), spoil=spoil)
+
+
+def sections(i):
+    i.section(SECTIONS)
+
+
+try:
+    run(sections, welcome, demanded, dane, requiretls,
+        sets=[f"dns_servers = 127.0.0.1@{zones.port}", f"dns_trust_anchor_file = {zones.anchor}", f"remote_ca_file = {certs.ca}",
+              f"remote_port = {port}", "trusted_networks = 127.0.0.0/8", "dns_timeout = 5s"])
+finally:
+    zones.close()
+    certs.close()
