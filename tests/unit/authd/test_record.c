@@ -6,8 +6,10 @@
 
 #define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define OTHER64 "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
-#define SCRAM_LINE \
-	"scram SCRAM-SHA-256$10000:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=\n"
+#define SCRAM_LINE                                                                                   \
+	"scram "                                                                                     \
+	"SCRAM-SHA-256$10000:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:" \
+	"wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=\n"
 
 static void a_record_survives_as_text(void)
 {
@@ -42,9 +44,9 @@ static void what_a_later_version_wrote_is_no_damage(void)
 
 static void damage_is_noticed_and_changes_nothing(void)
 {
-	static const char *const t[] = { "hash\n", "hash \n", "created x\n", "created -1\n", "disabled 2\n", "scram SCRAM-SHA-256$1\n",
-		"app " HEX64 " 8 9\n", "app " HEX64 " 8 9 \n", "app 0123 8 9 label\n", "cert 0123\n", "cert\n", "nonsense\n",
-		"created 99999999999999999999\n" };
+	static const char *const t[] = { "hash\n", "hash \n", "created x\n", "created -1\n", "disabled 2\n",
+		"scram SCRAM-SHA-256$1\n", "app " HEX64 " 8 9\n", "app " HEX64 " 8 9 \n", "app 0123 8 9 label\n", "cert 0123\n",
+		"cert\n", "nonsense\n", "created 99999999999999999999\n" };
 	for (size_t i = 0; i < COUNT(t); i++) {
 		struct record r;
 		struct err e = { 0 };

@@ -13,8 +13,7 @@ static enum sasl_want start(struct sasl *s, const char *mechanism, const struct 
 {
 	struct buf text = BUF_INIT(AUTH_LINE_MAX * 2);
 	base64_put(&text, initial);
-	enum sasl_want want =
-		sasl_start(s, mechanism, facts, initial.p ? initial.n ? buf_sv(&text) : SV("=") : (struct sv){ 0 });
+	enum sasl_want want = sasl_start(s, mechanism, facts, initial.p ? initial.n ? buf_sv(&text) : SV("=") : (struct sv){ 0 });
 	buf_free(&text);
 	return want;
 }
@@ -218,13 +217,15 @@ static void scram_proves_both_sides_or_refuses(void)
 		{ "SCRAM-SHA-256", true, { "pencil", "n,,", "n=al,r=abc", "", "abc" OWN_NONCE }, SASL_SEND },
 		{ "SCRAM-SHA-256", false, { "pencil", "y,,", "n=al,r=abc", "", "abc" OWN_NONCE }, SASL_SEND },
 		{ "SCRAM-SHA-256", false, { "pencil", "n,a=al,", "n=al,r=abc,x=extension", "", "abc" OWN_NONCE }, SASL_SEND },
-		{ "SCRAM-SHA-256-PLUS", true, { "pencil", "p=tls-exporter,,", "n=al,r=abc", EXPORTER, "abc" OWN_NONCE }, SASL_SEND },
+		{ "SCRAM-SHA-256-PLUS", true, { "pencil", "p=tls-exporter,,", "n=al,r=abc", EXPORTER, "abc" OWN_NONCE },
+			SASL_SEND },
 		{ "SCRAM-SHA-256", false, { "pencil!", "n,,", "n=al,r=abc", "", "abc" OWN_NONCE }, SASL_REFUSED },
 		{ "SCRAM-SHA-256", false, { "pencil", "n,,", "n=al,r=abc", "", "abc" }, SASL_REFUSED },
 		{ "SCRAM-SHA-256", false, { "pencil", "n,,", "n=al,r=abc", "", "xyz" OWN_NONCE }, SASL_REFUSED },
 		{ "SCRAM-SHA-256", false, { "pencil", "n,,", "n=al,r=abc", EXPORTER, "abc" OWN_NONCE }, SASL_REFUSED },
 		{ "SCRAM-SHA-256-PLUS", true, { "pencil", "p=tls-exporter,,", "n=al,r=abc", "", "abc" OWN_NONCE }, SASL_REFUSED },
-		{ "SCRAM-SHA-256-PLUS", true, { "pencil", "p=tls-exporter,,", "n=al,r=abc", "another-channel-of-somebody-else!", "abc" OWN_NONCE },
+		{ "SCRAM-SHA-256-PLUS", true,
+			{ "pencil", "p=tls-exporter,,", "n=al,r=abc", "another-channel-of-somebody-else!", "abc" OWN_NONCE },
 			SASL_REFUSED },
 	};
 	struct scram_verifier v;
@@ -259,7 +260,8 @@ static void a_downgraded_or_ill_bound_client_goes_no_further(void)
 		const char *first;
 		enum sasl_want want;
 	} t[] = {
-		{ "SCRAM-SHA-256", true, "y,,n=al,r=abc", SASL_REFUSED }, /* RFC 5802 6: the list of mechanisms was changed on its way */
+		{ "SCRAM-SHA-256", true, "y,,n=al,r=abc",
+			SASL_REFUSED }, /* RFC 5802 6: the list of mechanisms was changed on its way */
 		{ "SCRAM-SHA-256", true, "p=tls-exporter,,n=al,r=abc", SASL_MALFORMED },
 		{ "SCRAM-SHA-256-PLUS", true, "y,,n=al,r=abc", SASL_MALFORMED },
 		{ "SCRAM-SHA-256-PLUS", true, "n,,n=al,r=abc", SASL_MALFORMED },
