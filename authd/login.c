@@ -345,6 +345,23 @@ static void go_on(struct chan *c, enum sasl_want want)
 	}
 }
 
+/* When the data base cannot be read now, SCRAM fails for now, and is not missing. */
+bool login_on_offer(void *chan, void *msg, struct err *e)
+{
+	struct chan *c = chan;
+	struct users *u = server_users(c->server, NULL);
+	const struct auth_offered a = { .scram = !u || users_have_scram(u) };
+	(void)msg, (void)e;
+	chan_send(c, &auth_offered_desc, &a);
+	return true;
+}
+
+static struct sv decoded(const char *hex, unsigned char dst[64])
+{
+	size_t n = strlen(hex) / 2;
+	return n <= 64 && hex_decode(sv_of(hex), dst, n) ? (struct sv){ (const char *)dst, n } : (struct sv){ 0 };
+}
+
 bool login_on_start(void *chan, void *msg, struct err *e)
 {
 	struct chan *c = chan;
@@ -358,9 +375,9 @@ bool login_on_start(void *chan, void *msg, struct err *e)
 	if (!addr_parse_ip(sv_of(m->client_ip), &l->client.addr))
 		l->client.addr.family = AF_UNIX;
 	struct sasl_facts facts = { .local_user = l->start.local_user, .certificate = *l->start.certificate != '\0' };
-	if (hex_decode(sv_of(m->exporter), l->exporter, sizeof l->exporter))
-		facts.exporter = (struct sv){ (const char *)l->exporter, sizeof l->exporter };
-	facts.plus_offered = facts.exporter.n > 0 && offered(c->server, "SCRAM-SHA-256-PLUS");
+	facts.channel = (struct scram_channel){ decoded(m->exporter, l->binding[0]), decoded(m->unique, l->binding[1]),
+		decoded(m->end_point, l->binding[2]) };
+	facts.plus_offered = facts.channel.exporter.n > 0 && offered(c->server, "SCRAM-SHA-256-PLUS");
 	struct sv initial = m->has_initial ? sv_of(l->start.initial) : (struct sv){ 0 };
 	enum sasl_want want = sasl_start(&l->sasl, l->start.mechanism, &facts, initial);
 	go_on(c, offered(c->server, m->mechanism) ? want : SASL_UNKNOWN);

@@ -166,9 +166,9 @@ enum sasl_want sasl_start(struct sasl *s, const char *mechanism, const struct sa
 	for (size_t i = 0; i < COUNT(mechs); i++)
 		if (strcmp(mechs[i].name, mechanism) == 0)
 			s->mech = &mechs[i];
-	if (!s->mech || (s->mech->plus && facts->exporter.n == 0))
+	if (!s->mech || (s->mech->plus && facts->channel.exporter.n == 0))
 		return SASL_UNKNOWN;
-	scram_init(&s->scram, s->mech->plus, facts->plus_offered, facts->exporter);
+	scram_init(&s->scram, s->mech->plus, facts->plus_offered, &facts->channel);
 	if (!initial.p)
 		return s->mech->take(s, (struct sv){ 0 });
 	return take(s, sv_eqs(initial, "=") ? SV("") : initial);

@@ -20,8 +20,8 @@ enum sasl_want {
 struct sasl_facts {             /* about the client's connection */
 	const char *local_user; /* whose process it is; "" a network client */
 	bool certificate;       /* it has shown one */
-	struct sv exporter;     /* channel binding; empty none */
-	bool plus_offered;      /* SCRAM-SHA-256-PLUS was */
+	struct scram_channel channel;
+	bool plus_offered; /* SCRAM-SHA-256-PLUS was */
 };
 
 struct sasl_mech;

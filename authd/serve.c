@@ -63,6 +63,7 @@ void chan_send(struct chan *c, const struct ipc_desc *d, const void *msg)
 }
 
 static const struct ipc_rule rules[] = {
+	{ &auth_offer_desc, PEER_SMTPD, PH_IDLE, 0, login_on_offer },
 	{ &auth_start_desc, PEER_SMTPD, PH_IDLE, 0, login_on_start },
 	{ &auth_next_desc, PEER_SMTPD, PH_ASKED, 0, login_on_next },
 	{ &auth_spend_desc, PEER_SMTPD, PH_IDLE, 0, login_on_spend },

@@ -39,7 +39,7 @@ struct login { /* one AUTH dialogue */
 	struct auth_start start;
 	struct sasl sasl;
 	struct throttle_client client;
-	unsigned char exporter[SCRAM_KEY];
+	unsigned char binding[3][64];       /* what start has in hex */
 	bool known;                         /* SCRAM: the verifier is a true one */
 	bool by_pam;                        /* the account is PAM's user, in `account` */
 	char claimed[AUTH_ACCOUNT_MAX + 1]; /* who it says it is, without a domain of ours */
@@ -64,6 +64,7 @@ void chan_phase(struct chan *c, unsigned phase);
 void chan_close(struct chan *c);
 
 /* login.c */
+bool login_on_offer(void *chan, void *msg, struct err *e);
 bool login_on_start(void *chan, void *msg, struct err *e);
 bool login_on_next(void *chan, void *msg, struct err *e);
 bool login_on_spend(void *chan, void *msg, struct err *e);

@@ -23,6 +23,7 @@ struct users {
 	DB_ENV *env;
 	DB *db;
 	unsigned char secret[USERS_SECRET];
+	enum { SCRAM_UNKNOWN, SCRAM_NONE, SCRAM_SOME } scram;
 	char why[200]; /* Berkeley DB's own words about its last error */
 };
 
@@ -237,6 +238,24 @@ enum users_result users_by_cert(struct users *u, const char *fingerprint, struct
 	return users_get(u, name, ret, e);
 }
 
+/* With none but app passwords and certificates of system users all records are read: once. */
+bool users_have_scram(struct users *u)
+{
+	char after[AUTH_ACCOUNT_MAX + 1] = "";
+	while (u->scram == SCRAM_UNKNOWN) {
+		struct record r;
+		record_init(&r);
+		enum users_result found = users_next(u, after, &r, NULL);
+		if (found != USERS_FOUND)
+			u->scram = SCRAM_NONE;
+		else if (r.has_scram)
+			u->scram = SCRAM_SOME;
+		memcpy(after, r.name, sizeof after);
+		record_free(&r);
+	}
+	return u->scram == SCRAM_SOME;
+}
+
 /* --- writing -------------------------------------------------------------------------------------------------------------- */
 
 /* The fingerprints that the record had and has no more are taken out of the index. */
@@ -311,6 +330,7 @@ bool users_put(struct users *u, const struct record *r, bool lazily, struct err 
 			if (rc == 0)
 				rc = put(u, txn, k.text, buf_str(&text), text.len);
 			ok = finish(u, txn, rc, lazily, e);
+			u->scram = ok && r->has_scram ? SCRAM_SOME : u->scram;
 		}
 	}
 	record_free(&old);
@@ -335,6 +355,7 @@ bool users_delete(struct users *u, const char *name, struct err *e)
 			if (rc == 0)
 				rc = del(u, txn, k.text);
 			ok = finish(u, txn, rc, false, e);
+			u->scram = SCRAM_UNKNOWN;
 		} else {
 			db_error(u, rc, "write", e);
 		}

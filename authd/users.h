@@ -23,6 +23,9 @@ enum users_result users_by_cert(struct users *u, const char *fingerprint, struct
  */
 bool users_put(struct users *u, const struct record *r, bool lazily, struct err *e) MUST_CHECK;
 bool users_delete(struct users *u, const char *name, struct err *e) MUST_CHECK;
+/* Has anybody a SCRAM verifier? Looked for once, and again when a user is removed. false, too, when the data base cannot be read.
+ */
+bool users_have_scram(struct users *u);
 /* Made at the first start; what unknown users look like is derived from it. */
 const unsigned char *users_secret(const struct users *u);
 void users_fold(const char *name, char dst[AUTH_ACCOUNT_MAX + 1]);

@@ -4,6 +4,8 @@
 
 #include "session.h"
 
+/* At EHLO: asks what is worth offering. */
+void auth_look(struct session *s);
 bool auth_works(const struct session *s);                       /* EHLO shows it */
 void auth_mechanisms(const struct session *s, struct buf *out); /* " PLAIN LOGIN" */
 /* In PH_AUTH: a line that answers a challenge. */

@@ -10,6 +10,8 @@ struct authenticator {
 	uint64_t wait_ms; /* authd answers a failure late */
 };
 
+/* As session_ops.auth_offer, which authd answers at once: after seconds without an answer it is taken for dead. */
+bool authenticator_offer(struct authenticator *a, const struct auth_offer *q, struct auth_offered *ret, struct err *e) MUST_CHECK;
 /* As session_ops.auth, auth_cancel and spend. A link that ended since the last question (authd was restarted) is made anew once. */
 bool authenticator_ask(struct authenticator *a, const struct auth_start *start, struct sv response, struct auth_answer *ret,
 	struct err *e) MUST_CHECK;

@@ -26,14 +26,39 @@ static bool is_safe(const struct session *s)
 
 bool auth_works(const struct session *s) { return s->esmtp && belongs_here(s) && is_safe(s); }
 
+/* SCRAM where only system users are, whose passwords PAM alone knows, fails for all, and many programs try nothing after it. So it
+ * is shown when somebody has a verifier, or where there is no other way for passwords. */
+void auth_look(struct session *s)
+{
+	const struct cfg_list *l = &s->cfg->auth.auth_mechanisms;
+	struct auth_offer q = { 0 };
+	struct auth_offered a = { 0 };
+	struct err e = { 0 };
+	bool scram = false, other = false;
+	for (size_t i = 0; i < l->n; i++) {
+		scram = scram || sv_istarts(sv_of(l->item[i]), SV("SCRAM-"));
+		other = other || sv_ieqs(sv_of(l->item[i]), "PLAIN") || sv_ieqs(sv_of(l->item[i]), "LOGIN");
+	}
+	s->no_scram = false;
+	if (!scram || !other || s->client.kind != CLIENT_NET || !auth_works(s))
+		return;
+	snprintf(q.session, sizeof q.session, "%s", s->id);
+	if (s->ops->auth_offer(s->env, &q, &a, &e))
+		s->no_scram = !a.scram;
+	else
+		LOG_WARN("authd-failed", KV_ERR(&e));
+}
+
 static bool is_mechanism(const struct session *s, struct sv name)
 {
 	if (s->client.kind == CLIENT_SUBMIT)
 		return sv_ieqs(name, "EXTERNAL") && *s->client.user;
 	if (sv_ieqs(name, "EXTERNAL"))
 		return s->tls_active && *s->tls.peer;
+	if (s->no_scram && sv_istarts(name, SV("SCRAM-")))
+		return false;
 	if (sv_ieqs(name, "SCRAM-SHA-256-PLUS"))
-		return s->tls_active && s->tls.has_exporter;
+		return s->tls_active && s->tls.exporter.len > 0;
 	return true;
 }
 
@@ -142,9 +167,16 @@ static bool may_begin(struct session *s, struct buf *reply)
 	return false;
 }
 
+static void put_binding(const struct tls_binding *b, char *dst, size_t size)
+{
+	struct buf hex = BUF_INIT(2 * sizeof b->data);
+	hex_put(&hex, (struct sv){ (const char *)b->data, b->len });
+	BUG_IF(!sv_copy(buf_sv(&hex), dst, size));
+	buf_free(&hex);
+}
+
 static void fill_start(const struct session *s, const char *mechanism, struct sv initial, struct auth_start *q)
 {
-	struct buf hex = BUF_INIT(sizeof q->exporter);
 	snprintf(q->session, sizeof q->session, "%s", s->id);
 	snprintf(q->mechanism, sizeof q->mechanism, "%s", mechanism);
 	snprintf(q->client_ip, sizeof q->client_ip, "%s", s->client_text);
@@ -156,10 +188,9 @@ static void fill_start(const struct session *s, const char *mechanism, struct sv
 	if (!s->tls_active)
 		return;
 	snprintf(q->certificate, sizeof q->certificate, "%s", s->tls.peer);
-	if (s->tls.has_exporter)
-		hex_put(&hex, (struct sv){ (const char *)s->tls.exporter, sizeof s->tls.exporter });
-	snprintf(q->exporter, sizeof q->exporter, "%s", buf_str(&hex));
-	buf_free(&hex);
+	put_binding(&s->tls.exporter, q->exporter, sizeof q->exporter);
+	put_binding(&s->tls.unique, q->unique, sizeof q->unique);
+	put_binding(&s->tls.end_point, q->end_point, sizeof q->end_point);
 }
 
 enum phase cmd_auth(struct session *s, struct sv arg, struct buf *reply)

@@ -1,4 +1,5 @@
 /* EHLO and HELO (RFC 5321 4.1.1.1), LHLO (RFC 2033 4.1). */
+#include "auth.h"
 #include "extensions.h"
 #include "rules.h"
 
@@ -47,6 +48,7 @@ static enum phase greet_extended(struct session *s, const char *verb, struct sv 
 	if (!take_name(s, verb, arg, reply) || !may_enter(s, reply))
 		return s->phase;
 	s->esmtp = true;
+	auth_look(s);
 	struct buf text = BUF_INIT(EHLO_MAX);
 	buf_putf(&text, "%s greets %s", s->cfg->global.hostname, s->helo);
 	extensions_put(s, &text);

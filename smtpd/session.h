@@ -72,6 +72,8 @@ struct session_ops {
 	/* Looks a key up in a table that the configuration names ("cidr:/path"): `resolve` reads tables, we have no right to.
 	 * MAP_FAILED: e says why, the client gets 451. */
 	enum map_result (*table)(void *env, const char *spec, struct sv key, struct buf *ret_value, struct err *e);
+	/* What is worth offering? false: nobody knows now. */
+	bool (*auth_offer)(void *env, const struct auth_offer *q, struct auth_offered *ret, struct err *e);
 	/* A step of an AUTH dialogue: `start` begins one; NULL: the client's response, in base64. false: nobody answered, and it is
 	 * over. After AUTH_CHALLENGE comes the next step, or the cancel. */
 	bool (*auth)(void *env, const struct auth_start *start, struct sv response, struct auth_answer *ret, struct err *e);
@@ -138,6 +140,7 @@ struct session {
 	bool tls_active;
 	struct tls_facts tls; /* when tls_active */
 	char account[129];    /* who authenticated; "" nobody */
+	bool no_scram;        /* nobody here could use it */
 	bool auth_open;       /* authd waits for a response */
 	bool skipping;        /* within a command line that is too long */
 	unsigned errors;      /* since the last accepted message */

@@ -100,6 +100,12 @@ static enum map_result op_table(void *env, const char *spec, struct sv key, stru
 	return resolver_table(&w->resolver, spec, key, ret_value, e);
 }
 
+static bool op_auth_offer(void *env, const struct auth_offer *q, struct auth_offered *ret, struct err *e)
+{
+	struct worker *w = env;
+	return authenticator_offer(&w->authenticator, q, ret, e);
+}
+
 static bool op_auth(void *env, const struct auth_start *start, struct sv response, struct auth_answer *ret, struct err *e)
 {
 	struct worker *w = env;
@@ -142,4 +148,4 @@ static const char *op_client_changed(void *env, const struct session_client *c)
 }
 
 const struct session_ops worker_ops = { op_resolve, op_lend, op_lent, op_stream, op_commit, op_abandon, op_check, op_allow,
-	op_table, op_auth, op_auth_cancel, op_spend, op_now, op_client_name, op_client_changed };
+	op_table, op_auth_offer, op_auth, op_auth_cancel, op_spend, op_now, op_client_name, op_client_changed };

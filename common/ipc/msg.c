@@ -45,6 +45,8 @@ IPC_DEFINE(control_req, 0x48, 1, CONTROL_REQ);
 IPC_DEFINE(status_service, 0x49, 1, STATUS_SERVICE);
 IPC_DEFINE(control_done, 0x4a, 1, CONTROL_DONE);
 
+IPC_DEFINE(auth_offer, 0x5e, 1, AUTH_OFFER);
+IPC_DEFINE(auth_offered, 0x5f, 1, AUTH_OFFERED);
 IPC_DEFINE(auth_start, 0x60, 1, AUTH_START);
 IPC_DEFINE(auth_next, 0x61, 1, AUTH_NEXT);
 IPC_DEFINE(auth_answer, 0x62, 1, AUTH_ANSWER);

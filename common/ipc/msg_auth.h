@@ -19,7 +19,9 @@
 	F(T, STR, local_user, 64) /* on the submit socket: whose process the client is; "" otherwise */ \
 	F(T, U64, trusted, 1) /* in trusted_networks: its network is not throttled */ \
 	F(T, STR, certificate, 64) /* SHA-256 of the client's certificate, lower hex; "" none */ \
-	F(T, STR, exporter, 64) /* RFC 9266 channel binding, hex; "" none */
+	F(T, STR, exporter, 128) /* channel binding of three types, in hex; "" none: tls-exporter (RFC 9266), */ \
+	F(T, STR, unique, 128) /* tls-unique, */ \
+	F(T, STR, end_point, 128) /* tls-server-end-point (RFC 5929) */
 #define AUTH_NEXT(F, T) \
 	F(T, U64, cancel, 1) /* the client said `*`, or left */ \
 	F(T, STR, response, AUTH_LINE_MAX)
@@ -36,6 +38,13 @@ enum auth_status {
 	F(T, U64, status, AUTH_UNKNOWN) \
 	F(T, STR, account, AUTH_ACCOUNT_MAX) \
 	F(T, STR, text, AUTH_LINE_MAX)
+/* What is worth offering? Answered at once: who does not get an answer knows that authd hangs. */
+#define AUTH_OFFER(F, T) \
+	F(T, STR, session, 32)
+#define AUTH_OFFERED(F, T) \
+	F(T, U64, scram, 1) /* somebody has a verifier */
+IPC_DECLARE(auth_offer, AUTH_OFFER);
+IPC_DECLARE(auth_offered, AUTH_OFFERED);
 IPC_DECLARE(auth_start, AUTH_START);
 IPC_DECLARE(auth_next, AUTH_NEXT);
 IPC_DECLARE(auth_answer, AUTH_ANSWER);

@@ -4,7 +4,7 @@
 
 static const char *const sender_ownerships[] = { "off", "envelope", "header", NULL };
 const struct cfg_param cfg_auth_params[] = {
-	CFG_LIST(struct cfg_auth, auth_mechanisms, "PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS EXTERNAL", 10, "SASL mechanisms offered. SCRAM needs an entry made by `postern user`: system users that have none can only use PLAIN and LOGIN."),
+	CFG_LIST(struct cfg_auth, auth_mechanisms, "PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS EXTERNAL", 10, "SASL mechanisms offered. SCRAM needs an entry made by `postern user`: system users that have none can only use PLAIN and LOGIN, and while nobody has one it is not shown."),
 	CFG_BOOL(struct cfg_auth, smtp_auth, "no", "Offer AUTH to clients of listeners with protocol smtp (port 25) too, not only on submission ports."),
 	CFG_STR(struct cfg_auth, pam_service, "postern", 64, "PAM service that checks the passwords of system users, from min_uid on. Empty: only users made with `postern user` can log in. Always off when Postern does not run as root."),
 	CFG_SECS(struct cfg_auth, pam_timeout, "10s", 1, 120, "How long a check of a password may take; then its process is killed and the client is asked to come again."),

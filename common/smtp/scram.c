@@ -8,7 +8,6 @@
 #include <openssl/hmac.h>
 
 #define ITERATIONS_MAX 10000000u
-#define BINDING "tls-exporter"
 
 static struct sv key_sv(const unsigned char key[SCRAM_KEY]) { return (struct sv){ (const char *)key, SCRAM_KEY }; }
 
@@ -85,12 +84,9 @@ bool scram_verifier_parse(struct sv text, struct scram_verifier *ret)
 
 /* --- the exchange -------------------------------------------------------------------------------------------------------- */
 
-void scram_init(struct scram *s, bool plus, bool offered, struct sv exporter)
+void scram_init(struct scram *s, bool plus, bool offered, const struct scram_channel *channel)
 {
-	BUG_IF(exporter.n > sizeof s->exporter);
-	*s = (struct scram){ .plus = plus, .offered = offered, .exporter_len = exporter.n };
-	if (exporter.n)
-		memcpy(s->exporter, exporter.p, exporter.n);
+	*s = (struct scram){ .plus = plus, .offered = offered, .channel = *channel };
 	buf_init(&s->first_bare, SCRAM_MESSAGE_MAX);
 	buf_init(&s->server_first, SCRAM_MESSAGE_MAX);
 }
@@ -128,8 +124,21 @@ static bool attribute(struct sv *rest, char name, struct sv *ret_value)
 	return true;
 }
 
+static bool choose_binding(struct scram *s, struct sv type, struct err *e)
+{
+	const struct {
+		const char *name;
+		struct sv data;
+	} known[] = { { "tls-exporter", s->channel.exporter }, { "tls-unique", s->channel.unique },
+		{ "tls-server-end-point", s->channel.end_point } };
+	for (size_t i = 0; i < COUNT(known); i++)
+		if (sv_eqs(type, known[i].name))
+			s->binding = known[i].data;
+	return s->binding.n > 0 || malformed(e, "this channel has no binding of that type");
+}
+
 /* RFC 5802 6 */
-static bool check_binding(const struct scram *s, struct sv flag, struct err *e)
+static bool check_binding(struct scram *s, struct sv flag, struct err *e)
 {
 	if (sv_eqs(flag, "n"))
 		return !s->plus || malformed(e, "the -PLUS mechanism needs channel binding");
@@ -140,7 +149,7 @@ static bool check_binding(const struct scram *s, struct sv flag, struct err *e)
 	}
 	if (!s->plus || !sv_eqs(sv_sub(flag, 0, 2), "p="))
 		return malformed(e, "channel binding belongs to the -PLUS mechanism");
-	return sv_eqs(sv_skip(flag, 2), BINDING) || malformed(e, "the channel binding known here is " BINDING);
+	return choose_binding(s, sv_skip(flag, 2), e);
 }
 
 /* gs2-cbind-flag "," [authzid] "," */
@@ -151,9 +160,10 @@ static bool take_gs2(struct scram *s, struct sv *rest, struct err *e)
 		return malformed(e, "the message ends early");
 	if (!check_binding(s, flag, e))
 		return false;
+	/* "a=" alone, which the grammar does not know, is what GNU SASL says for none. */
 	if (authzid.n > 0 && !sv_eqs(sv_sub(authzid, 0, 2), "a="))
 		return malformed(e, "there is something between the first commas that is no identity");
-	if (authzid.n > 0 && !take_name(sv_skip(authzid, 2), s->authzid, sizeof s->authzid, e))
+	if (authzid.n > 2 && !take_name(sv_skip(authzid, 2), s->authzid, sizeof s->authzid, e))
 		return false;
 	return sv_copy(sv_sub(whole, 0, whole.n - rest->n), s->gs2, sizeof s->gs2) || malformed(e, "the identity is too long");
 }
@@ -200,12 +210,11 @@ static bool binding_is(const struct scram *s, struct sv text)
 {
 	struct buf want = BUF_INIT(SCRAM_MESSAGE_MAX), got = BUF_INIT(SCRAM_MESSAGE_MAX);
 	buf_puts(&want, s->gs2);
-	if (s->plus)
-		buf_put(&want, s->exporter, s->exporter_len);
+	buf_putsv(&want, s->binding);
 	bool same = base64_decode(text, &got) && sv_eq(buf_sv(&want), buf_sv(&got));
 	buf_free(&want);
 	buf_free(&got);
-	return same && (!s->plus || s->exporter_len > 0);
+	return same && (!s->plus || s->binding.n > 0);
 }
 
 static bool proof_is_right(

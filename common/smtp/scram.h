@@ -29,19 +29,24 @@ void scram_derive(struct sv password, struct sv salt, uint64_t iterations, struc
 void scram_verifier_text(const struct scram_verifier *v, struct buf *out);
 bool scram_verifier_parse(struct sv text, struct scram_verifier *ret) MUST_CHECK;
 
-/* One exchange. `exporter`: channel binding data of type tls-exporter (RFC 9266), empty for none; `offered`: the client was shown
- * the -PLUS mechanism, so that one which says it was not has met a man in the middle. */
+/* What our end of the channel knows (RFC 9266, RFC 5929): the client chooses one type. Empty: there is none of that type. */
+struct scram_channel {
+	struct sv exporter, unique, end_point;
+};
+
+/* One exchange. `offered`: the client was shown the -PLUS mechanism, so that one which says it was not has met a man in the middle.
+ */
 struct scram {
 	bool plus, offered;
-	size_t exporter_len;
-	unsigned char exporter[SCRAM_KEY];
+	struct scram_channel channel;
+	struct sv binding; /* of the type that the client chose */
 	char user[SCRAM_USER_MAX + 1];
 	char authzid[SCRAM_USER_MAX + 1]; /* "" none */
 	char gs2[SCRAM_USER_MAX * 3 + 40];
 	struct buf first_bare, server_first; /* for the signatures */
 	char nonce[SCRAM_NONCE_MAX + SCRAM_OWN_NONCE + 1];
 };
-void scram_init(struct scram *s, bool plus, bool offered, struct sv exporter);
+void scram_init(struct scram *s, bool plus, bool offered, const struct scram_channel *channel); /* the bytes must outlive it */
 void scram_free(struct scram *s);
 /* ERR_PEER: malformed, the text says how; ERR_PERM: to be refused like a wrong password, the text is for the log. */
 bool scram_take_first(struct scram *s, struct sv message, struct err *e) MUST_CHECK;

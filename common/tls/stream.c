@@ -164,11 +164,42 @@ static bool shake_hands(struct stream *t, uint64_t end, struct err *e)
 }
 
 /* RFC 9266. The context is left out, as other mail software does; TLS 1.3 makes no difference between none and an empty one. */
-static bool export_binding(SSL *ssl, unsigned char dst[32])
+static void export_binding(SSL *ssl, struct tls_binding *ret)
 {
 	static const char label[] = "EXPORTER-Channel-Binding";
-	return (SSL_version(ssl) >= TLS1_3_VERSION || SSL_get_extms_support(ssl) == 1) &&
-	       SSL_export_keying_material(ssl, dst, 32, label, sizeof label - 1, NULL, 0, 0) == 1;
+	ret->len = SSL_export_keying_material(ssl, ret->data, 32, label, sizeof label - 1, NULL, 0, 0) == 1 ? 32 : 0;
+}
+
+/* The first Finished message of the handshake: the client's, or the server's when it is resumed. Nobody renegotiates here. */
+static void unique_binding(SSL *ssl, struct tls_binding *ret)
+{
+	bool ours = SSL_is_server(ssl) == SSL_session_reused(ssl);
+	size_t n =
+		ours ? SSL_get_finished(ssl, ret->data, sizeof ret->data) : SSL_get_peer_finished(ssl, ret->data, sizeof ret->data);
+	ret->len = n <= sizeof ret->data ? n : 0;
+}
+
+/* The certificate's hash, by the function of its signature, or SHA-256 for one that is too weak. */
+static void end_point_binding(SSL *ssl, struct tls_binding *ret)
+{
+	const X509 *own = SSL_is_server(ssl) && !SSL_session_reused(ssl) ? SSL_get_certificate(ssl) : NULL;
+	int digest = NID_undef;
+	unsigned n = 0;
+	if (!own || X509_get_signature_info((X509 *)(uintptr_t)own, &digest, NULL, NULL, NULL) != 1 || digest == NID_undef)
+		return; /* Ed25519 has no such function, and RFC 5929 no answer */
+	const EVP_MD *md = EVP_get_digestbynid(digest == NID_md5 || digest == NID_sha1 ? NID_sha256 : digest);
+	if (md && X509_digest(own, md, ret->data, &n) == 1)
+		ret->len = n;
+}
+
+static void take_bindings(SSL *ssl, struct tls_facts *ret)
+{
+	bool modern = SSL_version(ssl) >= TLS1_3_VERSION;
+	if (modern || SSL_get_extms_support(ssl) == 1)
+		export_binding(ssl, &ret->exporter);
+	if (!modern && SSL_get_extms_support(ssl) == 1)
+		unique_binding(ssl, &ret->unique);
+	end_point_binding(ssl, &ret->end_point);
 }
 
 static void take_facts(SSL *ssl, struct tls_facts *ret)
@@ -182,7 +213,7 @@ static void take_facts(SSL *ssl, struct tls_facts *ret)
 		ret->sni[0] = '\0'; /* no host name is so */
 	if (peer)
 		tls_fingerprint(peer, ret->peer);
-	ret->has_exporter = export_binding(ssl, ret->exporter);
+	take_bindings(ssl, ret);
 }
 
 static uint64_t handshake_end(const struct conn *c, uint64_t deadline_ms)

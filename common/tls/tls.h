@@ -1,7 +1,8 @@
 /* tls - TLS under a conn (net/conn.h), server and client side, by OpenSSL 3. The only user of OpenSSL's SSL part.
  *
  * Contexts are made by a leader before it drops its rights (keys are root's) and shared by its workers after fork. All waits are
- * the conn's own deadlines. Sources: RFC 8446, 5246, 3207, 8314, 7672 (DANE), 6125/9525 (names), 9266 (tls-exporter). */
+ * the conn's own deadlines. Sources: RFC 8446, 5246, 3207, 8314, 7672 (DANE), 6125/9525 (names), 5929 and 9266 (channel binding).
+ */
 #ifndef TLS_TLS_H
 #define TLS_TLS_H
 
@@ -50,6 +51,12 @@ struct tls_server_options {
 struct tls_server *tls_server_new(const struct tls_server_options *o, struct err *e); /* NULL on failure */
 void tls_server_free(struct tls_server *s);
 
+/* Channel binding: what only the two ends of this channel know. */
+struct tls_binding {
+	unsigned char data[64];
+	size_t len; /* 0: there is none */
+};
+
 /* What a finished handshake says. */
 struct tls_facts {
 	char version[16], cipher[64]; /* "TLSv1.3", "TLS_AES_256_GCM_SHA384" */
@@ -57,6 +64,7 @@ struct tls_facts {
 	char peer[65];                /* SHA-256 of the peer's certificate, lower hex; "" none */
 	bool peer_verified;           /* server: the chain leads to client_ca_file. client: as tls_verify asked */
 	bool resumed;                 /* with a ticket */
+<<<<<<< HEAD
 	bool has_exporter;            /* not with TLS 1.2 without the extended master secret (RFC 9266 4.2) */
 	unsigned char exporter[32];
 	enum tls_fault {
@@ -67,6 +75,12 @@ struct tls_facts {
 		TLS_FAULT_TLSA,      /* not what the TLSA records say, or none can be used */
 	} fault;                     /* client: why the peer was not verified */
 	char why[200];               /* the same in words; "" */
+=======
+	struct tls_binding exporter;  /* RFC 9266; none with TLS 1.2 without the extended master secret (4.2) */
+	struct tls_binding unique;    /* RFC 5929 3: TLS 1.2 alone, and as above */
+	struct tls_binding end_point; /* RFC 5929 4, the server's side; none when resumed: no certificate was sent */
+	char why[200];                /* client: why the peer was not verified; "" */
+>>>>>>> 263c21d (authd: SCRAM-SHA-256-PLUS with all three channel bindings, offered where it can work)
 };
 
 /* Shakes hands on a connected conn whose input buffer is empty, within deadline_ms (monotonic; 0: the conn's own idle_ms for the

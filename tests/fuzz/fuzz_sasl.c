@@ -18,7 +18,7 @@ static void talk(const char *mechanism, struct sv in)
 {
 	static const struct scram_verifier nobody = { .iterations = 4096, .salt_len = SCRAM_SALT };
 	const struct sasl_facts facts = {
-		.local_user = "", .exporter = SV("0123456789abcdef0123456789abcdef"), .plus_offered = true
+		.local_user = "", .channel.exporter = SV("0123456789abcdef0123456789abcdef"), .plus_offered = true
 	};
 	struct sasl s;
 	struct sv line;

@@ -141,6 +141,37 @@ static void a_certificate_has_one_owner(void)
 	remove_place(&p);
 }
 
+static bool put_verifier(struct users *u, const char *name)
+{
+	struct record r;
+	record_init(&r);
+	snprintf(r.name, sizeof r.name, "%s", name);
+	r.has_scram = true;
+	scram_derive(SV("x"), SV("0123456789abcdef"), 4096, &r.scram);
+	bool ok = users_put(u, &r, false, NULL);
+	record_free(&r);
+	return ok;
+}
+
+static void whether_anybody_has_a_verifier_is_known(void)
+{
+	struct place p = make_place();
+	struct users *u = open_at(&p);
+	CU_ASSERT_FALSE(users_have_scram(u));
+	CU_ASSERT_TRUE(put(u, "al", "", PRINT_A, NULL));
+	CU_ASSERT_FALSE(users_have_scram(u));
+	CU_ASSERT_TRUE(put_verifier(u, "zoe") && put_verifier(u, "bea"));
+	CU_ASSERT_TRUE(users_have_scram(u));
+	users_close(u);
+	u = open_at(&p);
+	CU_ASSERT_TRUE(users_have_scram(u));
+	CU_ASSERT_TRUE(users_delete(u, "zoe", NULL) && users_have_scram(u));
+	CU_ASSERT_TRUE(users_delete(u, "bea", NULL));
+	CU_ASSERT_FALSE(users_have_scram(u));
+	users_close(u);
+	remove_place(&p);
+}
+
 static void one_process_owns_it_at_a_time(void)
 {
 	struct place p = make_place();
@@ -207,6 +238,7 @@ void suite_authd_users(void)
 		UNIT(users_are_kept_whatever_the_case_of_their_names),
 		UNIT(a_listing_is_in_order_and_ends),
 		UNIT(a_certificate_has_one_owner),
+		UNIT(whether_anybody_has_a_verifier_is_known),
 		UNIT(one_process_owns_it_at_a_time),
 		UNIT(a_kill_tears_nothing),
 		UNIT(damage_is_said),

@@ -231,7 +231,9 @@ static void scram_proves_both_sides_or_refuses(void)
 	struct scram_verifier v;
 	verifier_of("pencil", &v);
 	for (size_t i = 0; i < COUNT(t); i++) {
-		const struct sasl_facts facts = { .local_user = "", .exporter = SV(EXPORTER), .plus_offered = t[i].plus_offered };
+		const struct sasl_facts facts = {
+			.local_user = "", .channel.exporter = SV(EXPORTER), .plus_offered = t[i].plus_offered
+		};
 		struct buf first = BUF_INIT(500), final = BUF_INIT(1000);
 		struct sasl s;
 		buf_putf(&first, "%s%s", t[i].f.gs2, t[i].f.bare);
@@ -278,7 +280,9 @@ static void a_downgraded_or_ill_bound_client_goes_no_further(void)
 		{ "SCRAM-SHA-256", false, "", SASL_MALFORMED },
 	};
 	for (size_t i = 0; i < COUNT(t); i++) {
-		const struct sasl_facts facts = { .local_user = "", .exporter = SV(EXPORTER), .plus_offered = t[i].plus_offered };
+		const struct sasl_facts facts = {
+			.local_user = "", .channel.exporter = SV(EXPORTER), .plus_offered = t[i].plus_offered
+		};
 		struct sasl s;
 		CU_ASSERT_EQUAL(start(&s, t[i].mechanism, &facts, sv_of(t[i].first)), t[i].want);
 		sasl_free(&s);

@@ -23,7 +23,7 @@ static void the_conversation_of_rfc_7677_succeeds(void)
 	struct err e = { 0 };
 	struct buf out = BUF_INIT(1000);
 	derive(&v);
-	scram_init(&s, false, false, SV(""));
+	scram_init(&s, false, false, &(struct scram_channel){ 0 });
 	CU_ASSERT_TRUE(scram_take_first(&s, SV(FIRST), &e));
 	CU_ASSERT_STRING_EQUAL(s.user, "user");
 	scram_challenge(&s, &v, "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0", &out);
@@ -49,7 +49,7 @@ static void a_final_message_that_was_changed_is_refused(void)
 		struct err e = { 0 };
 		struct buf out = BUF_INIT(1000);
 		derive(&v);
-		scram_init(&s, false, false, SV(""));
+		scram_init(&s, false, false, &(struct scram_channel){ 0 });
 		CU_ASSERT_TRUE(scram_take_first(&s, SV(FIRST), &e));
 		scram_challenge(&s, &v, "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0", &out);
 		CU_ASSERT_FALSE(scram_take_final(&s, &v, sv_of(t[i]), &out, &e));
@@ -60,6 +60,8 @@ static void a_final_message_that_was_changed_is_refused(void)
 
 static void first_messages_are_judged(void)
 {
+	static const struct scram_channel channel = { .exporter = { "0123456789abcdef0123456789abcdef", 32 },
+		.end_point = { "fedcba9876543210fedcba9876543210", 32 } };
 	static const struct {
 		const char *text;
 		bool plus, offered;
@@ -68,10 +70,12 @@ static void first_messages_are_judged(void)
 	} t[] = {
 		{ "n,,n=al,r=abc", false, true, ERR_NONE, "al" },
 		{ "n,a=al,n=al,r=abc", false, false, ERR_NONE, "al" },
+		{ "n,a=,n=al,r=abc", false, false, ERR_NONE, "al" },
 		{ "n,,n=a=2Cb=3Dc,r=abc", false, false, ERR_NONE, "a,b=c" },
 		{ "y,,n=al,r=abc", false, false, ERR_NONE, "al" },
 		{ "y,,n=al,r=abc", false, true, ERR_PERM, "" }, /* somebody took -PLUS out of what we offered */
 		{ "p=tls-exporter,,n=al,r=abc", true, true, ERR_NONE, "al" },
+		{ "p=tls-server-end-point,,n=al,r=abc", true, true, ERR_NONE, "al" },
 		{ "p=tls-unique,,n=al,r=abc", true, true, ERR_PEER, "" },
 		{ "p=tls-exporter,,n=al,r=abc", false, true, ERR_PEER, "" },
 		{ "n,,n=al,r=abc", true, true, ERR_PEER, "" },
@@ -86,7 +90,7 @@ static void first_messages_are_judged(void)
 	for (size_t i = 0; i < COUNT(t); i++) {
 		struct scram s;
 		struct err e = { 0 };
-		scram_init(&s, t[i].plus, t[i].offered, SV("0123456789abcdef0123456789abcdef"));
+		scram_init(&s, t[i].plus, t[i].offered, &channel);
 		bool ok = scram_take_first(&s, sv_of(t[i].text), &e);
 		CU_ASSERT_EQUAL(ok, t[i].want == ERR_NONE);
 		CU_ASSERT_EQUAL(ok ? ERR_NONE : e.kind, t[i].want);

@@ -2,6 +2,8 @@
 #include "tests/unit/smtpd/world.h"
 #include "tests/unit/unit.h"
 
+#include "auth.h"
+
 #define HI "EHLO c.example\r\n"
 #define GOOD "AUTH PLAIN Z29vZA==\r\n"
 
@@ -134,6 +136,39 @@ static void troubles_of_authd_are_temporary_and_budgets_bind(void)
 	buf_free(&c);
 }
 
+static void scram_is_shown_where_somebody_can_use_it(void)
+{
+	static const char *const all[] = { "PLAIN", "SCRAM-SHA-256" };
+	static const struct {
+		bool no_authd, no_verifiers;
+		struct cfg_list mechanisms;
+		const char *want;
+	} t[] = {
+		{ false, false, { (const char **)(uintptr_t)all, 2 }, " PLAIN SCRAM-SHA-256" },
+		{ false, true, { (const char **)(uintptr_t)all, 2 }, " PLAIN" },
+		{ true, true, { (const char **)(uintptr_t)all, 2 }, " PLAIN SCRAM-SHA-256" },  /* who knows */
+		{ false, true, { (const char **)(uintptr_t)(all + 1), 1 }, " SCRAM-SHA-256" }, /* there is no other */
+	};
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct world w;
+		struct buf out = BUF_INIT(200), codes = BUF_INIT(200);
+		open_at(&w, &submission, "127.0.0.1");
+		w.cfg.auth.auth_mechanisms = t[i].mechanisms;
+		w.no_authd = t[i].no_authd;
+		w.no_verifiers = t[i].no_verifiers;
+		world_say(&w, SV(HI), 1000);
+		auth_mechanisms(&w.s, &out);
+		CU_ASSERT_STRING_EQUAL(buf_str(&out), t[i].want);
+		if (t[i].no_verifiers && !t[i].no_authd && t[i].mechanisms.n > 1) {
+			world_say(&w, SV("AUTH SCRAM-SHA-256 Z29vZA==\r\n"), 1000);
+			CU_ASSERT_STRING_EQUAL(world_codes(&w, &codes), "250 504/5.5.4");
+		}
+		world_close(&w);
+		buf_free(&out);
+		buf_free(&codes);
+	}
+}
+
 static void tls_forgets_who_it_was(void)
 {
 	struct world w;
@@ -165,6 +200,7 @@ void suite_smtpd_auth(void)
 		UNIT(addresses_are_ones_own),
 		UNIT(a_table_says_whose_an_address_is),
 		UNIT(troubles_of_authd_are_temporary_and_budgets_bind),
+		UNIT(scram_is_shown_where_somebody_can_use_it),
 		UNIT(tls_forgets_who_it_was),
 		UNIT(a_client_that_leaves_ends_the_dialogue),
 		UNIT_END,

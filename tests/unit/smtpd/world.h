@@ -17,7 +17,7 @@ struct world {
 	/* what goes wrong */
 	bool full, no_queue, no_stream, no_commit, disk_full, no_check;
 	enum limit_kind too_often; /* LIMIT_KINDS: nothing is */
-	bool no_authd;
+	bool no_authd, no_verifiers;
 	enum auth_budget budget;
 	struct spam_res verdict;
 	const char *client_name; /* by reverse DNS; NULL: none */
@@ -226,6 +226,14 @@ static bool world_auth(void *env, const struct auth_start *start, struct sv resp
 	return true;
 }
 
+static bool world_auth_offer(void *env, const struct auth_offer *q, struct auth_offered *ret, struct err *e)
+{
+	struct world *w = env;
+	(void)q;
+	ret->scram = !w->no_verifiers;
+	return !w->no_authd || err_set(e, ERR_TEMP, "authd is away");
+}
+
 static void world_auth_cancel(void *env)
 {
 	struct world *w = env;
@@ -265,8 +273,8 @@ static const char *world_client_changed(void *env, const struct session_client *
 }
 
 static const struct session_ops world_ops = { world_resolve, world_lend, world_lent, world_stream, world_commit, world_abandon,
-	world_check, world_allow, world_table, world_auth, world_auth_cancel, world_spend, world_now, world_client_name,
-	world_client_changed };
+	world_check, world_allow, world_table, world_auth_offer, world_auth, world_auth_cancel, world_spend, world_now,
+	world_client_name, world_client_changed };
 
 /* --- life --- */
 static int world_nowhere(void *arg)
