@@ -64,9 +64,9 @@ struct tls_facts {
 	char peer[65];                /* SHA-256 of the peer's certificate, lower hex; "" none */
 	bool peer_verified;           /* server: the chain leads to client_ca_file. client: as tls_verify asked */
 	bool resumed;                 /* with a ticket */
-<<<<<<< HEAD
-	bool has_exporter;            /* not with TLS 1.2 without the extended master secret (RFC 9266 4.2) */
-	unsigned char exporter[32];
+	struct tls_binding exporter;  /* RFC 9266; none with TLS 1.2 without the extended master secret (4.2) */
+	struct tls_binding unique;    /* RFC 5929 3: TLS 1.2 alone, and as above */
+	struct tls_binding end_point; /* RFC 5929 4, the server's side; none when resumed: no certificate was sent */
 	enum tls_fault {
 		TLS_FAULT_NONE,
 		TLS_FAULT_NAME,      /* another host's certificate */
@@ -75,12 +75,6 @@ struct tls_facts {
 		TLS_FAULT_TLSA,      /* not what the TLSA records say, or none can be used */
 	} fault;                     /* client: why the peer was not verified */
 	char why[200];               /* the same in words; "" */
-=======
-	struct tls_binding exporter;  /* RFC 9266; none with TLS 1.2 without the extended master secret (4.2) */
-	struct tls_binding unique;    /* RFC 5929 3: TLS 1.2 alone, and as above */
-	struct tls_binding end_point; /* RFC 5929 4, the server's side; none when resumed: no certificate was sent */
-	char why[200];                /* client: why the peer was not verified; "" */
->>>>>>> 263c21d (authd: SCRAM-SHA-256-PLUS with all three channel bindings, offered where it can work)
 };
 
 /* Shakes hands on a connected conn whose input buffer is empty, within deadline_ms (monotonic; 0: the conn's own idle_ms for the
