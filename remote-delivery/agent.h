@@ -11,6 +11,7 @@ struct agent {
 	bool probed;
 	struct self self;
 	struct tls_client *tls;
+	struct passwords *passwords;
 	struct policy_source *policies;
 	struct sts_policy sts; /* of the order in hand */
 	int wake;

@@ -133,6 +133,7 @@ static bool run_host(
 		.wake = a->wake,
 		.deadline_ms = o->deadline_ms,
 		.tls = a->tls,
+		.passwords = a->passwords,
 		.secure = &s,
 		.attempt = &t };
 	new_peer(&a->peer, h->name);
@@ -163,7 +164,9 @@ static void run_hosts(struct agent *a, struct order *o, const struct route *r, c
 
 static void run_unix(struct agent *a, struct order *o, const struct route *r)
 {
-	const struct peer_options po = { .cfg = a->cfg, .route = r, .wake = a->wake, .deadline_ms = o->deadline_ms };
+	const struct peer_options po = {
+		.cfg = a->cfg, .route = r, .wake = a->wake, .deadline_ms = o->deadline_ms, .passwords = a->passwords
+	};
 	struct err e;
 	new_peer(&a->peer, "");
 	if (!use(a, o, peer_open_unix(&a->peer, &po, &e), &e))

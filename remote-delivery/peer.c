@@ -1,5 +1,6 @@
 #include "peer.h"
 
+#include "auth.h"
 #include "dial.h"
 #include "starttls.h"
 
@@ -168,7 +169,7 @@ static void note_ends(struct peer *p, const struct peer_options *o, const struct
 
 static bool talk(struct peer *p, const struct peer_options *o, struct err *e)
 {
-	bool ok = greeting(p, o, e) && hello(p, o, e) && secured(p, o, e);
+	bool ok = greeting(p, o, e) && hello(p, o, e) && secured(p, o, e) && authenticate(p, o, e);
 	if (o->attempt)
 		snprintf(o->attempt->hello, sizeof o->attempt->hello, "%s", p->hello);
 	if (!ok)
@@ -195,6 +196,7 @@ bool peer_open(struct peer *p, const struct host *h, const struct peer_options *
 		snprintf(p->label, sizeof p->label, "%s:%u", h->name, at.port);
 	else
 		snprintf(p->label, sizeof p->label, "%s[%s]:%u", h->name, addr_text(&at, text), at.port);
+	p->local = addr_is_loopback(&at);
 	note_ends(p, o, &at);
 	return talk(p, o, e);
 }
@@ -206,6 +208,7 @@ bool peer_open_unix(struct peer *p, const struct peer_options *o, struct err *e)
 	if (!sock_connect_unix(AT_FDCWD, o->route->host, SOCK_STREAM, o->cfg->remote.remote_connect_timeout * 1000, &fd, e))
 		return err_dsn(e, ERR_TEMP, "4.4.1", "%s", e->text);
 	begin(p, fd, o);
+	p->local = true;
 	snprintf(p->name, sizeof p->name, "localhost");
 	snprintf(p->label, sizeof p->label, "unix:%.250s", o->route->host);
 	return talk(p, o, e);

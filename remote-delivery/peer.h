@@ -2,6 +2,7 @@
 #ifndef REMOTE_PEER_H
 #define REMOTE_PEER_H
 
+#include "passwords.h"
 #include "secure.h"
 #include "smtp/client.h"
 
@@ -36,6 +37,7 @@ struct peer {
 	char label[MADDR_DOMAIN_MAX + 70]; /* "mx.example[192.0.2.1]:25" */
 	char tls[100];                     /* for the log: "no", "TLSv1.3:CIPHER:verified" */
 	char hello[MADDR_DOMAIN_MAX + 1];  /* its name in its answer to EHLO */
+	bool local;                        /* over the loopback or a Unix socket */
 	bool tls_tried, encrypted, verified;
 	bool strict;                /* it will go on as REQUIRETLS says */
 	bool tls_failed;            /* not opened, for TLS alone */
@@ -52,6 +54,7 @@ struct peer_options {
 	int wake;
 	uint64_t deadline_ms;
 	struct tls_client *tls;
+	const struct passwords *passwords;
 	const struct secure *secure; /* NULL: no TLS */
 	struct tls_attempt *attempt; /* with `secure` */
 };

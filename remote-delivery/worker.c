@@ -42,8 +42,9 @@ bool worker_open(struct svc_ctx *ctx, struct err *e)
 	a->peer.c.fd = -1;
 	self_init(&a->self, a->cfg);
 	a->tls = tls_client_new(a->cfg->remote.remote_ca_file, TLS_INTERMEDIATE, e);
+	a->passwords = a->tls ? passwords_load(a->cfg, e) : NULL;
 	svc_set_data(ctx, a);
-	return a->tls != NULL;
+	return a->passwords != NULL;
 }
 
 /* libunbound's sockets are a worker's own. It reads its files here, while they can be read. */

@@ -151,7 +151,7 @@ struct cfg_remote {
 	uint64_t remote_idle, remote_messages_max, remote_hosts_max, remote_port;
 	struct cfg_list own_addresses, dns_servers;
 	uint64_t dns_timeout;
-	const char *dns_trust_anchor_file, *remote_ca_file;
+	const char *dns_trust_anchor_file, *remote_ca_file, *relay_password_file;
 	bool mta_sts;
 };
 struct cfg_bounce {

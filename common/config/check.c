@@ -111,6 +111,19 @@ static void check_accept_from(const struct cfg *c, const struct cfg_relay *r, st
 			cfg_fault(faults, line, "accept_from = anyone: not with domains = *: that would be an open relay");
 }
 
+static void check_user(const struct cfg *c, const struct cfg_relay *r, struct vec *faults)
+{
+	if (r->user[0] == '\0')
+		return;
+	unsigned line = cfg_line_in(c, "relay", r->name, "user");
+	if (c->remote.relay_password_file[0] == '\0')
+		cfg_fault(faults, line, "user needs relay_password_file, where the password is");
+	if (r->host[0] == '\0')
+		cfg_fault(faults, line, "user needs host: a password is not for whomever an MX record names");
+	else if (r->tls < CFG_WISH_VERIFY)
+		cfg_warn(faults, line, "user without tls = verify or dane: whoever poses as the host may learn the password");
+}
+
 /* `local`: our own domains. */
 static void check_relay(const struct cfg *c, struct cfg_relay *r, const struct hmap *local, struct hmap *seen, struct vec *faults)
 {
@@ -130,6 +143,7 @@ static void check_relay(const struct cfg *c, struct cfg_relay *r, const struct h
 			check_taken(r, domain, "", seen, faults, line);
 	}
 	check_accept_from(c, r, faults);
+	check_user(c, r, faults);
 }
 
 static void check_relays(const struct cfg *c, struct vec *faults)

@@ -22,6 +22,7 @@ const struct cfg_param cfg_remote_params[] = {
 	CFG_UINT(struct cfg_remote, remote_hosts_max, "5", 1, 50, "Most hosts of one destination that are tried in one attempt."),
 	CFG_UINT(struct cfg_remote, remote_port, "25", 1, 65535, "The port of other mail servers, where a route does not name one."),
 	CFG_PATH(struct cfg_remote, remote_ca_file, "", "Certificates of the CAs that are trusted when a host must be verified. Empty: the system's."),
+	CFG_PATH(struct cfg_remote, relay_password_file, "", "Passwords of [relay] sections with user: each line a section's name, a blank, the password. Only root may read it."),
 	CFG_LIST(struct cfg_remote, own_addresses, "", 100, "Addresses under which this host is known outside (behind address translation). Mail is never sent to them."),
 	CFG_LIST(struct cfg_remote, dns_servers, "", 8, "Resolvers, address or address@port. Empty: those of /etc/resolv.conf."),
 	CFG_SECS(struct cfg_remote, dns_timeout, "20s", 1, 300, "Longest time for a look-up."),
@@ -39,7 +40,7 @@ const struct cfg_param cfg_relay_params[] = {
 	CFG_STR(struct cfg_relay, host, "", 300, "Next hop: host or host:port, whose MX is asked for; [host] or [host]:port, [192.0.2.1]:port: no MX; unix:/path for LMTP. Empty: the domain's MX."),
 	CFG_ENUM(struct cfg_relay, protocol, "smtp", protocols, "What the next hop speaks."),
 	CFG_ENUM(struct cfg_relay, tls, "may", tls_wishes, "none: never TLS. may: when offered, and as DANE or MTA-STS demand. require: always, whoever answers. verify: the certificate must be good for the host's name. dane: it must be the one that DNS names (RFC 7672)."),
-	CFG_STR(struct cfg_relay, user, "", 128, "Authenticate as this user; the password is in relay_password_file."),
+	CFG_STR(struct cfg_relay, user, "", 128, "Authenticate as this user (AUTH, by SCRAM-SHA-256, PLAIN or LOGIN), with the password in relay_password_file; only under TLS, but to the loopback."),
 	CFG_LIST(struct cfg_relay, source, "", 2, "Local addresses to connect from, at most one of each family."),
 	CFG_END
 };

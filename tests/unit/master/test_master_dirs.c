@@ -25,8 +25,8 @@ static void scene_new(struct scene *s)
 
 static void scene_free(struct scene *s)
 {
-	static const char *const dirs[] = { "spool/state/spam", "spool/state/auth", "spool/state", "spool/queue", "spool", "run",
-		"log" };
+	static const char *const dirs[] = { "spool/state/spam", "spool/state/auth", "spool/state/tls-policy", "spool/state",
+		"spool/queue", "spool", "run", "log" };
 	int fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	for (size_t i = 0; i < COUNT(dirs); i++)
 		unlinkat(fd, dirs[i], AT_REMOVEDIR);

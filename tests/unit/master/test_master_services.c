@@ -125,7 +125,7 @@ static void end(struct scene *s)
 		unlinkat(s->dirfd, files[i], 0);
 	for (const struct svc_entry *e = svc_catalog; e->name; e++)
 		unlinkat(s->dirfd, e->program, 0);
-	static const char *const dirs[] = { "run", "queue", "queue2", "state/spam", "state/auth", "state" };
+	static const char *const dirs[] = { "run", "queue", "queue2", "state/spam", "state/auth", "state/tls-policy", "state" };
 	for (size_t i = 0; i < COUNT(dirs); i++)
 		unlinkat(s->dirfd, dirs[i], AT_REMOVEDIR);
 	CU_ASSERT_EQUAL(rmdir(s->dir), 0);

@@ -2,7 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include "base/base64.h"
-#include "smtp/scram.h"
+#include "smtp/scram_client.h"
 
 #define FIRST "n,,n=user,r=rOprNGfwEbeRWgbNEkqO"
 #define CHALLENGE "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
@@ -113,10 +113,52 @@ static void a_verifier_survives_as_text(void)
 	buf_free(&text);
 }
 
+static void the_client_of_rfc_7677_says_the_same(void)
+{
+	struct scram_client s;
+	struct err e = { 0 };
+	struct buf out = BUF_INIT(1000);
+	scram_client_init(&s, "rOprNGfwEbeRWgbNEkqO");
+	scram_client_first(&s, "user", &out);
+	CU_ASSERT_STRING_EQUAL(buf_str(&out), FIRST);
+	CU_ASSERT_TRUE(scram_client_final(&s, SV("pencil"), SV(CHALLENGE), &out, &e));
+	CU_ASSERT_STRING_EQUAL(buf_str(&out), FINAL);
+	CU_ASSERT_TRUE(scram_client_verify(&s, SV("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="), &e));
+	CU_ASSERT_FALSE(scram_client_verify(&s, SV("v=7rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="), &e));
+	CU_ASSERT_FALSE(scram_client_verify(&s, SV("e=other-error"), &e));
+	scram_client_first(&s, "a,b=c", &out);
+	CU_ASSERT_STRING_EQUAL(buf_str(&out), "n,,n=a=2Cb=3Dc,r=rOprNGfwEbeRWgbNEkqO");
+	buf_free(&out);
+	scram_client_free(&s);
+}
+
+static void a_challenge_that_is_none_is_not_answered(void)
+{
+	static const char *const t[] = { "",
+		"r=rOprNGfwEbeRWgbNEkqO,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096", /* the server added nothing */
+		"r=other,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096", "r=rOprNGfwEbeRWgbNEkqOx,s=,i=4096",
+		"r=rOprNGfwEbeRWgbNEkqOx,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=1",
+		"r=rOprNGfwEbeRWgbNEkqOx,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=99999999",
+		"m=x,r=rOprNGfwEbeRWgbNEkqOx,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096" };
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct scram_client s;
+		struct err e = { 0 };
+		struct buf out = BUF_INIT(1000);
+		scram_client_init(&s, "rOprNGfwEbeRWgbNEkqO");
+		scram_client_first(&s, "user", &out);
+		CU_ASSERT_FALSE(scram_client_final(&s, SV("pencil"), sv_of(t[i]), &out, &e));
+		CU_ASSERT_EQUAL(e.kind, ERR_PEER);
+		buf_free(&out);
+		scram_client_free(&s);
+	}
+}
+
 void suite_scram(void)
 {
 	static const struct unit_case cases[] = {
 		UNIT(the_conversation_of_rfc_7677_succeeds),
+		UNIT(the_client_of_rfc_7677_says_the_same),
+		UNIT(a_challenge_that_is_none_is_not_answered),
 		UNIT(a_final_message_that_was_changed_is_refused),
 		UNIT(first_messages_are_judged),
 		UNIT(a_verifier_survives_as_text),
