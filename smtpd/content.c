@@ -3,6 +3,7 @@
 
 #include "auth.h"
 #include "compose.h"
+#include "finals.h"
 
 #include "mail/hdr.h"
 
@@ -64,6 +65,27 @@ static void check_hops(struct session *s)
 	problem(s, &r);
 }
 
+/* A message that comes back to an address that it was delivered to goes in a circle: forwarding keeps our Delivered-To line. One
+ * recipient of several is enough, or members that forward to each other would multiply it. */
+static void check_loop(struct session *s)
+{
+	struct sv msg = buf_sv(&s->txn.body.mem);
+	struct hdr_field f;
+	struct maddr to;
+	struct refusal r = { 0 };
+	char text[MADDR_TEXT_MAX + 1];
+	size_t at = 0;
+	while (r.code == 0 && hdr_next(msg, &at, &f, NULL)) {
+		if (!sv_ieqs(f.name, "Delivered-To") || !maddr_parse(sv_trim(f.value), MADDR_UTF8_OK, &to, NULL))
+			continue;
+		if (finals_has_local(s, &to))
+			refusal_set(
+				&r, 554, "5.4.6", "The message was delivered to <%s> before: a mail loop", maddr_text(&to, text));
+	}
+	if (r.code)
+		problem(s, &r);
+}
+
 /* The header is whole here, or longer than any that is none's trick: its beginning is judged. */
 static void check_author(struct session *s)
 {
@@ -100,6 +122,8 @@ static void judge(struct session *s)
 		s->txn.problem = fault;
 	} else if (!b->dropping && !b->streamed && (b->dot.done || body_full(b))) {
 		check_hops(s);
+		if (!b->dropping)
+			check_loop(s);
 		check_author(s);
 	}
 }

@@ -55,6 +55,14 @@ static enum add_result add_final(
 	return hmap_put(t->seen, sv_of(key), (void *)(uintptr_t)t->rcpts.len) ? ADDED : ADD_FULL; /* NOLINT */
 }
 
+bool finals_has_local(const struct session *s, const struct maddr *a)
+{
+	char key[MADDR_TEXT_MAX + 1];
+	dedup_key(a, CLASS_LOCAL, key);
+	const struct spool_rcpt *r = find(&s->txn, key);
+	return r && r->cls == CLASS_LOCAL;
+}
+
 static void cut(struct txn *t, size_t len)
 {
 	while (t->rcpts.len > len) {

@@ -1,5 +1,5 @@
 /* A client's bytes, whatever they are: the same conversation in every chunking, replies that keep their form, and each 250 after
- * DATA stands for exactly one complete queue file. */
+ * DATA stands for exactly one complete queue file. A control character before them chooses where the client has come to. */
 #include "tests/unit/smtpd/world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
@@ -18,13 +18,16 @@ static void check_form(struct sv replies)
 	BUG_IF(more);
 }
 
-static void check_file(struct world *w)
+enum scene { AT_SMTP, AT_SUBMISSION, AT_LMTP, AS_PROXY, LOCAL_USER, SCENES };
+
+static void check_file(struct world *w, enum scene scene)
 {
 	struct spool_envelope env;
 	struct err e;
 	BUG_IF(w->commits == 0);
 	BUG_IF(!spool_envelope_parse(buf_sv(&w->file), &env, &e));
-	BUG_IF(env.size != w->file.len || env.n_rcpt == 0 || env.trust != SPOOL_STRANGER);
+	BUG_IF(env.size != w->file.len || env.n_rcpt == 0);
+	BUG_IF((scene == AT_SMTP || scene == AT_LMTP) && env.trust != SPOOL_STRANGER);
 	spool_envelope_free(&env);
 }
 
@@ -46,17 +49,38 @@ static struct vec parsed_rules(void)
 	return parsed->rules;
 }
 
-static void talk(struct world *w, struct sv in, size_t chunk)
+static void come_to(struct world *w, enum scene scene)
 {
-	world_open(w, CLIENT_NET);
+	world_open(w, scene == LOCAL_USER ? CLIENT_SUBMIT : CLIENT_NET);
+	world_offer_tls(w);
+	if (scene == AT_SUBMISSION)
+		w->listener.protocol = CFG_PROTO_SUBMISSION;
+	if (scene == AT_LMTP)
+		w->listener.protocol = CFG_PROTO_LMTP;
+	w->s.client.may_xclient = scene == AS_PROXY;
+}
+
+/* Nobody sends who must log in and did not; in the end no dialogue with authd is left open. */
+static void check_end(struct world *w, enum scene scene)
+{
+	BUG_IF(scene == AT_SUBMISSION && w->commits > 0 && w->logins == 0);
+	BUG_IF(scene != AS_PROXY && *w->s.account && w->logins == 0);
+	BUG_IF(w->s.phase == PH_AUTH && !w->dialogue);
+	BUG_IF((w->s.phase & PH_ANY) && w->dialogue);
+	world_close(w);
+	BUG_IF(w->dialogue);
+}
+
+static void talk(struct world *w, enum scene scene, struct sv in, size_t chunk)
+{
+	come_to(w, scene);
 	w->cfg.global.message_max_size = 20000;
 	w->cfg.smtpd.errors_max = 50;
 	w->cfg.rules = parsed_rules();
-	world_offer_tls(w);
 	session_greet(&w->s, &w->replies);
 	world_say(w, in, chunk);
 	if (w->commits > 0)
-		check_file(w);
+		check_file(w, scene);
 	BUG_IF(w->commits != w->s.accepted);
 	check_form(buf_sv(&w->replies));
 }
@@ -67,13 +91,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct sv in = { (const char *)p, n };
 	if (n == 0 || n > 60000)
 		return 0;
-	talk(&whole, in, n);
-	talk(&bits, in, 1 + p[0] % 7);
+	enum scene scene = p[0] < SCENES ? (enum scene)p[0] : AT_SMTP;
+	if (p[0] < SCENES)
+		in = sv_skip(in, 1);
+	talk(&whole, scene, in, n);
+	talk(&bits, scene, in, 1 + p[0] % 7);
 	BUG_IF(!sv_eq(buf_sv(&whole.replies), buf_sv(&bits.replies)));
 	BUG_IF(!sv_eq(buf_sv(&whole.file), buf_sv(&bits.file)));
 	BUG_IF(whole.commits != bits.commits || whole.handshakes != bits.handshakes || whole.handshakes > 1 ||
-		whole.s.phase != bits.s.phase);
-	world_close(&whole);
-	world_close(&bits);
+		whole.s.phase != bits.s.phase || whole.logins != bits.logins || whole.cancels != bits.cancels);
+	check_end(&whole, scene);
+	check_end(&bits, scene);
 	return 0;
 }

@@ -2,7 +2,7 @@
 import os
 import time
 
-from postern import Smtp, claim, message, run, until
+from postern import Smtp, claim, content, message, run, until
 
 
 def sizes(i):
@@ -34,6 +34,13 @@ def counts(i):
     claim("more than 50 Received lines: 554 5.4.6", reply.startswith("554 5.4.6"), reply)
     reply = i.send(msg=loop[: loop.rfind("Received")] + message())
     claim("50 are taken", reply.startswith("250"), reply)
+    claim("an ordinary message arrives", i.send(msg=message(subject="once")).startswith("250") and i.wait_queue_empty())
+    again = next(m for m in map(content, i.mails()) if b"Subject: once" in m)
+    reply = i.send(msg=again)
+    claim("what was delivered here goes not to the same mailbox again: 554 5.4.6", reply.startswith("554 5.4.6") and i.rcpt in reply, reply)
+    out = i.sendmail(i.rcpt, data=again.decode())
+    claim("nor by sendmail", out.returncode != 0 and "5.4.6" in out.stderr, (out.returncode, out.stderr))
+    claim("but to another", i.send(i.rcpt2, msg=again).startswith("250"))
     reply = i.send(msg=message(body="a\0b\n"))
     claim("a NUL in a message is refused", reply.startswith("55"), reply)
 

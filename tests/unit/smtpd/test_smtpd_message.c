@@ -442,6 +442,33 @@ static void a_trusted_client_is_named_so_in_the_queue(void)
 	world_close(&w);
 }
 
+static void a_message_that_was_delivered_to_its_recipient_before_is_refused(void)
+{
+	static const struct {
+		const char *says, *want;
+	} t[] = {
+		{ "Delivered-To: user@here.example\r\n", "554/5.4.6" },
+		{ "Received: x\r\ndelivered-to:\r\n\tUSER@Here.Example \r\nSubject: x\r\n", "554/5.4.6" },
+		{ "Delivered-To: other@here.example\r\nDelivered-To: user@here.example\r\n", "554/5.4.6" },
+		{ "Delivered-To: other@here.example\r\n", "250/2.0.0" },
+		{ "Delivered-To: user+box@here.example\r\n", "250/2.0.0" },
+		{ "Delivered-To: user@there.example\r\nX-Delivered-To: user@here.example\r\n", "250/2.0.0" },
+		{ "Delivered-To:\r\nDelivered-To: <<>>\r\n", "250/2.0.0" },
+		{ "Subject: x\r\n\r\nDelivered-To: user@here.example\r\n", "250/2.0.0" },
+	};
+	struct buf codes = BUF_INIT(1000);
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct world w;
+		world_open(&w, CLIENT_NET);
+		deliver(&w, sv_of(t[i].says), 7);
+		world_say(&w, SV("\r\nhello\r\n.\r\n"), 7);
+		CU_ASSERT_STRING_EQUAL(world_codes(&w, &codes), t[i].want);
+		CU_ASSERT_EQUAL(w.commits, t[i].want[0] == '2');
+		world_close(&w);
+	}
+	buf_free(&codes);
+}
+
 void suite_smtpd_message(void)
 {
 	static const struct unit_case cases[] = {
@@ -453,6 +480,7 @@ void suite_smtpd_message(void)
 		UNIT(a_message_of_exactly_the_maximum_is_taken),
 		UNIT(too_long_while_streaming_gives_the_file_back_at_once),
 		UNIT(more_received_lines_than_allowed_are_a_loop),
+		UNIT(a_message_that_was_delivered_to_its_recipient_before_is_refused),
 		UNIT(each_trouble_at_the_end_has_its_answer_and_loses_nothing),
 		UNIT(a_failed_write_while_streaming_is_answered_at_the_end),
 		UNIT(spam_that_was_streamed_is_wiped),

@@ -36,7 +36,7 @@ struct world {
 	struct cfg_listener listener; /* world_offer_tls() */
 	struct auth_start auth_start;
 	bool dialogue; /* authd waits for a response */
-	unsigned cancels, spent_messages, spent_recipients;
+	unsigned logins, cancels, spent_messages, spent_recipients;
 };
 
 /* --- recipients --- */
@@ -223,6 +223,7 @@ static bool world_auth(void *env, const struct auth_start *start, struct sv resp
 	else if (said.n % 4 != 0)
 		*ret = (struct auth_answer){ .status = AUTH_MALFORMED, .text = "That is not base64" };
 	w->dialogue = ret->status == AUTH_CHALLENGE;
+	w->logins += ret->status == AUTH_OK;
 	return true;
 }
 
