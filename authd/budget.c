@@ -114,3 +114,56 @@ enum auth_budget budget_spend(
 }
 
 void budget_forget(struct budgets *b, const char *account) { free(hmap_del(b->entries, sv_of(account))); }
+
+/* --- as lines ------------------------------------------------------------------------------------------------------------- */
+
+bool budget_save_next(const struct budgets *b, size_t *cursor, uint64_t now, struct buf *out)
+{
+	struct sv account;
+	void *value;
+	const struct entry *e;
+	do {
+		if (!hmap_next(b->entries, cursor, &account, &value))
+			return false;
+		e = value;
+	} while (over(&e->day, now, DAY));
+	const uint64_t n[] = { e->hour.since, e->hour.messages, e->hour.recipients, e->day.since, e->day.messages,
+		e->day.recipients, e->refused };
+	buf_puts(out, "budget ");
+	for (size_t i = 0; i < COUNT(n); i++)
+		buf_putf(out, "%llu ", (unsigned long long)n[i]);
+	buf_putsv(out, account);
+	buf_putc(out, '\n');
+	return true;
+}
+
+/* Who was counted already since the start has both counts: windows that began earlier win. */
+static void join(struct window *w, const struct window *was)
+{
+	w->since = w->since ? MIN(w->since, was->since) : was->since;
+	w->messages += was->messages;
+	w->recipients += was->recipients;
+}
+
+bool budget_load(struct budgets *b, struct sv line, uint64_t now)
+{
+	struct window hour, day;
+	uint64_t refused;
+	uint64_t *const n[] = { &hour.since, &hour.messages, &hour.recipients, &day.since, &day.messages, &day.recipients,
+		&refused };
+	char account[AUTH_ACCOUNT_MAX + 1];
+	struct sv word;
+	for (size_t i = 0; i < COUNT(n); i++)
+		if (!sv_cut(&line, ' ', &word) || !line.p || !num_u64(word, 0, INT64_MAX / 2, n[i]))
+			return false;
+	if (line.n == 0 || !sv_copy(line, account, sizeof account))
+		return false;
+	if (over(&day, now, DAY))
+		return true;
+	struct entry *e = obtain(b, account, now);
+	if (!over(&hour, now, HOUR))
+		join(&e->hour, &hour);
+	join(&e->day, &day);
+	e->refused += refused;
+	return true;
+}

@@ -1,4 +1,4 @@
-/* budget - how much each account has sent in the present hour and day. In memory: counting begins anew when authd does. */
+/* budget - how much each account has sent in the present hour and day. In memory (and counters.h). */
 #ifndef AUTHD_BUDGET_H
 #define AUTHD_BUDGET_H
 
@@ -12,6 +12,9 @@ void budgets_free(struct budgets *b);
  * then on the caller does not ask. An hour begins with the first message in it, and so does a day. */
 enum auth_budget budget_spend(
 	struct budgets *b, const char *account, uint64_t messages, uint64_t recipients, uint64_t now_secs, char text[200]);
-void budget_forget(struct budgets *b, const char *account); /* after an unfreeze */
+/* For counters.h: one account more as a line; false: that was all. */
+bool budget_save_next(const struct budgets *b, size_t *cursor, uint64_t now_secs, struct buf *out);
+bool budget_load(struct budgets *b, struct sv line, uint64_t now_secs) MUST_CHECK; /* false: damaged */
+void budget_forget(struct budgets *b, const char *account);                        /* after an unfreeze, or with the account */
 
 #endif

@@ -180,7 +180,7 @@ static void act(struct chan *c, struct users *u, const struct user_req *q)
 		  err_set(&e, ERR_PERM, "a user's name has no blanks and none of ( ) < > , ; : \\ \" /");
 	users_fold(q->name, name);
 	ok = ok && (q->op == USER_DELETE ? users_delete(u, name, &e) : change(u, q, &e));
-	if (ok && q->op == USER_UNFREEZE)
+	if (ok && (q->op == USER_UNFREEZE || q->op == USER_DELETE))
 		budget_forget(c->server->budgets, name);
 	if (ok)
 		LOG_INFO("user-changed", KV_STR("account", name), KV_STR("change", op_names[q->op]), KV_STR("label", q->label));

@@ -1,6 +1,7 @@
 /* The loop: channels of smtpd and of the tools, each with one question at a time. */
 #include "server.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/hmap.h"
 #include "base/log.h"
@@ -138,11 +139,48 @@ static void on_verdict(void *arg, const void *answer)
 		login_verdict(c, v);
 }
 
+static struct throttle_now right_now(const struct server *s)
+{
+	return (struct throttle_now){ .ms = ev_now_ms(s->loop), .secs = clock_real_secs() };
+}
+
+/* Only who holds the data base: at a reload there are two of us. */
+static void save_counters(struct server *s)
+{
+	struct err e = { 0 };
+	if (!s->users || s->saved == s->served)
+		return;
+	s->saved = s->served;
+	if (!counters_save(s->dir, s->throttle, s->budgets, right_now(s), &e))
+		LOG_WARN("counters-failed", KV_ERR(&e));
+}
+
+static void load_counters(struct server *s)
+{
+	struct err e = { 0 };
+	uint64_t damaged = 0;
+	if (s->counters_loaded)
+		return;
+	s->counters_loaded = true;
+	if (!counters_load(s->dir, s->throttle, s->budgets, right_now(s), &damaged, &e))
+		LOG_WARN("counters-failed", KV_ERR(&e));
+	else if (damaged > 0)
+		LOG_WARN("counters-failed", KV_STR("reason", "damaged lines were left out"), KV_U64("lines", damaged));
+}
+
+static void on_save(struct ev_timer *t, void *arg)
+{
+	struct server *s = arg;
+	save_counters(s);
+	ev_timer_set(s->loop, t, COUNTERS_EVERY_MS);
+}
+
 /* One of root's cannot be made again from here: master starts us anew. */
 static void on_keeper_dead(void *arg)
 {
 	struct server *s = arg;
 	LOG_ERROR("helper-died");
+	save_counters(s);
 	svc_done(s->ctx);
 }
 
@@ -157,6 +195,8 @@ struct users *server_users(struct server *s, struct err *e)
 	}
 	s->users = users_open(s->dir, s->path, HANDOVER_MS, e);
 	s->users_failed_ms = s->users ? 0 : now;
+	if (s->users)
+		load_counters(s);
 	return s->users;
 }
 
@@ -220,6 +260,7 @@ static void on_end(struct ev_timer *t, void *arg)
 	while (hmap_next(s->chans, &cursor, &key, &chan))
 		chan_close(chan);
 	ev_timer_clear(s->loop, &s->end);
+	ev_timer_clear(s->loop, &s->save);
 	hmap_free(s->chans, NULL);
 	errands_free(&s->pam);
 	errands_free(&s->hash);
@@ -278,14 +319,18 @@ bool authd_start(struct svc_ctx *ctx, struct ev_loop *loop, struct err *e)
 	s->throttle = throttle_new(&limits);
 	s->budgets = budgets_new(c);
 	s->end = (struct ev_timer){ .on = on_end, .arg = s };
+	s->save = (struct ev_timer){ .on = on_save, .arg = s };
 	if (!crypt_gensalt_rn("$y$", 0, NULL, 0, s->no_hash, sizeof s->no_hash))
 		return err_sys(e, ERR_PERM, "the system's crypt(3) knows no yescrypt");
 	if (!start_checkers(s, e))
 		return false;
 	/* Recovery after a crash is done now, not while a client waits. In use by the authd that we replace: later. */
 	s->users = users_open(s->dir, s->path, 0, &why);
+	if (s->users)
+		load_counters(s);
 	if (!s->users && why.kind == ERR_PERM)
 		LOG_ERROR("users-failed", KV_ERR(&why));
+	ev_timer_set(s->loop, &s->save, COUNTERS_EVERY_MS);
 	return watch_listeners(s, e);
 }
 
@@ -296,6 +341,7 @@ void authd_drain(struct svc_ctx *ctx)
 	for (size_t i = 0; i < s->n_listeners; i++)
 		ev_del(s->loop, &s->listener[i]);
 	s->draining = true;
+	save_counters(s);
 	users_close(s->users);
 	s->users = NULL;
 	end_when_idle(s);

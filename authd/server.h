@@ -3,6 +3,7 @@
 #define AUTHD_SERVER_H
 
 #include "budget.h"
+#include "counters.h"
 #include "judge.h"
 #include "sasl.h"
 #include "service/service.h"
@@ -22,6 +23,9 @@ struct server {
 	uint64_t users_failed_ms;
 	struct throttle *throttle;
 	struct budgets *budgets;
+	struct ev_timer save; /* of counters */
+	uint64_t saved;       /* `served` at that time */
+	bool counters_loaded;
 	int pam_fd; /* from pre_drop to start */
 	struct pam_rules *pam_rules;
 	struct errands pam, hash;

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/hmap.h"
+#include "base/num.h"
 #include "base/siphash.h"
 
 #define ENTRIES_MAX 200000
@@ -167,4 +168,70 @@ void throttle_passed(struct throttle *t, const struct throttle_client *c, uint64
 	known->failures = 0;
 	if (known != &t->overflow)
 		known->known_until_ms = now_ms + KNOWN_MS;
+}
+
+/* --- as lines ------------------------------------------------------------------------------------------------------------- */
+
+static uint64_t to_secs(uint64_t at_ms, struct throttle_now now)
+{
+	if (at_ms >= now.ms)
+		return now.secs + (at_ms - now.ms + 999) / 1000;
+	uint64_t ago = (now.ms - at_ms) / 1000;
+	return now.secs > ago ? now.secs - ago : 0;
+}
+
+/* At most `ahead_ms` from now: the clock may have been set back since. */
+static uint64_t to_ms(uint64_t at_secs, uint64_t ahead_ms, struct throttle_now now)
+{
+	if (at_secs >= now.secs)
+		return now.ms + MIN(at_secs - now.secs, ahead_ms / 1000) * 1000;
+	uint64_t ago_ms = (now.secs - at_secs) * 1000;
+	return now.ms > ago_ms ? now.ms - ago_ms : 0;
+}
+
+bool throttle_save_next(const struct throttle *t, size_t *cursor, struct throttle_now now, struct buf *out)
+{
+	struct sv key;
+	void *value;
+	do
+		if (!hmap_next(t->entries, cursor, &key, &value))
+			return false;
+	while (is_stale(t, value, now.ms));
+	const struct entry *e = value;
+	buf_putf(out, "failures %llu %llu %llu %llu ", (unsigned long long)e->failures,
+		(unsigned long long)to_secs(e->last_ms, now), (unsigned long long)(e->until_ms ? to_secs(e->until_ms, now) : 0),
+		(unsigned long long)(e->known_until_ms ? to_secs(e->known_until_ms, now) : 0));
+	buf_putsv(out, key);
+	buf_putc(out, '\n');
+	return true;
+}
+
+bool throttle_load(struct throttle *t, struct sv line, struct throttle_now now)
+{
+	uint64_t n[4];
+	struct sv word;
+	for (size_t i = 0; i < COUNT(n); i++)
+		if (!sv_cut(&line, ' ', &word) || !line.p || !num_u64(word, 0, INT64_MAX / 1000, &n[i]))
+			return false;
+	if (line.n < 2 || line.n >= KEY_MAX || !strchr("ank", line.p[0]))
+		return false;
+	const struct entry was = { .failures = n[0],
+		.last_ms = to_ms(n[1], 0, now),
+		.until_ms = n[2] ? to_ms(n[2], t->limits.lock_ms, now) : 0,
+		.known_until_ms = n[3] ? to_ms(n[3], KNOWN_MS, now) : 0 };
+	if (is_stale(t, &was, now.ms))
+		return true;
+	struct entry *e = hmap_get(t->entries, line);
+	if (!e) {
+		e = mem_new(sizeof *e);
+		if (!hmap_put(t->entries, line, e)) {
+			free(e);
+			return true;
+		}
+	}
+	e->failures = MAX(e->failures, was.failures);
+	e->last_ms = MAX(e->last_ms, was.last_ms);
+	e->until_ms = MAX(e->until_ms, was.until_ms);
+	e->known_until_ms = MAX(e->known_until_ms, was.known_until_ms);
+	return true;
 }

@@ -1,11 +1,12 @@
 /* throttle - failures of authentication are remembered per account and per network (/24, /64): answers come later and later, and in
- * the end no attempt is looked at for a while. In memory, bounded; time is passed in.
+ * the end no attempt is looked at for a while. In memory (and counters.h), bounded; time is passed in.
  *
  * A stranger must not be able to lock out the owner of an account: from a network that the account was used from before, only the
  * failures of that network count. Nor do programs that try the same old password again and again: those count once. */
 #ifndef AUTHD_THROTTLE_H
 #define AUTHD_THROTTLE_H
 
+#include "base/buf.h"
 #include "net/addr.h"
 
 struct throttle_limits {
@@ -27,6 +28,13 @@ void throttle_free(struct throttle *t);
 bool throttle_locked(struct throttle *t, const struct throttle_client *c, uint64_t now_ms, uint64_t *ret_left_secs);
 /* Counts a failure; returns for how long to hold the answer back. `password`: what was tried, empty for none; it is not kept. */
 uint64_t throttle_failed(struct throttle *t, const struct throttle_client *c, struct sv password, uint64_t now_ms);
+/* For counters.h. Time goes on while nobody counts: each moment is written by the clock on the wall. */
+struct throttle_now {
+	uint64_t ms, secs; /* of now_ms, and Unix time */
+};
+/* One entry more as a line; false: that was all. The last password is not in it: only a process that ended knows its key. */
+bool throttle_save_next(const struct throttle *t, size_t *cursor, struct throttle_now now, struct buf *out);
+bool throttle_load(struct throttle *t, struct sv line, struct throttle_now now) MUST_CHECK; /* false: damaged */
 void throttle_passed(struct throttle *t, const struct throttle_client *c, uint64_t now_ms);
 
 #endif
