@@ -83,6 +83,12 @@ static bool moved(struct job *j)
 	return true;
 }
 
+static bool is_order(const struct job *j, const struct stat *st, const struct stat *want)
+{
+	return S_ISREG(st->st_mode) && st->st_ino == want->st_ino && st->st_dev == want->st_dev &&
+	       (uint64_t)st->st_size >= j->req->size;
+}
+
 /* A description of its own, without queue-mgr's lock and without its rights: the user half may read this message and no more. */
 static bool open_for_user(const struct job *j, int *ret_fd, struct err *e)
 {
@@ -90,13 +96,16 @@ static bool open_for_user(const struct job *j, int *ret_fd, struct err *e)
 	int fd = openat(j->queue_dir, j->req->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, ERR_TEMP, "open queue file %s", j->req->name);
-	if (fstat(fd, &st) < 0 || fstat(j->req->file, &want) < 0 || st.st_ino != want.st_ino || st.st_dev != want.st_dev ||
-		!S_ISREG(st.st_mode) || (uint64_t)st.st_size < j->req->size) {
-		fd_close(&fd);
-		return err_set(e, ERR_TEMP, "queue file %s is not the file to be delivered", j->req->name);
+	if (fstat(fd, &st) < 0 || fstat(j->req->file, &want) < 0)
+		err_sys(e, ERR_TEMP, "look at queue file %s", j->req->name);
+	else if (!is_order(j, &st, &want))
+		err_set(e, ERR_TEMP, "queue file %s is not the file to be delivered", j->req->name);
+	else {
+		*ret_fd = fd;
+		return true;
 	}
-	*ret_fd = fd;
-	return true;
+	fd_close(&fd);
+	return false;
 }
 
 static void head_of(const struct deliver_req *req, struct buf *out)

@@ -70,7 +70,7 @@ static bool on_deliver(void *arg, void *msg, struct err *e)
 	agent_deliver(ch->agent, req, &res);
 	ch->lost = !ipc_send(ch->fd, &deliver_res_desc, &res, LATE_ANSWER_MS, e);
 	if (ch->lost)
-		late_report(ch->ctx, "queue-mgr.local-delivery", &res);
+		late_report(ch->ctx, "queue-mgr.local-delivery", &res, e);
 	fd_close(&req->file);
 	return !ch->lost;
 }

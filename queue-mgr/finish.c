@@ -363,13 +363,25 @@ static void close_and_forget(struct qmgr *q, struct msg *m)
 	work_forget(q, slot);
 }
 
+/* What the disk keeps would be taken for mail by the next queue-mgr: tried again until it is gone. */
+static void unlink_later(struct qmgr *q, struct msg *m, const struct err *e)
+{
+	uint32_t slot = m->slot;
+	LOG_ERROR("unlink-failed", KV_QID(m->id.text), KV_ERR(e));
+	work_close(q, m);
+	index_at(q->index, slot)->flags |= ENTRY_WANT_DELETE;
+	index_due_set(q->index, slot, q_now() + SOON_SECS);
+}
+
 static void unlink_file(struct qmgr *q, struct msg *m, const char *event)
 {
 	char name[SPOOL_NAME_MAX];
 	struct err e;
 	index_name(q->index, m->slot, name);
-	if (!m->gone && !qfile_unlink(qfile_dir(&q->dir, index_at(q->index, m->slot)->where, &m->id), name, &e))
-		LOG_ERROR("unlink-failed", KV_QID(m->id.text), KV_ERR(&e));
+	if (!m->gone && !qfile_unlink(qfile_dir(&q->dir, index_at(q->index, m->slot)->where, &m->id), name, &e)) {
+		unlink_later(q, m, &e);
+		return;
+	}
 	if (strcmp(event, "removed") == 0)
 		LOG_DEBUG("removed", KV_QID(m->id.text));
 	else

@@ -55,14 +55,14 @@ static bool make_file(struct qmgr *q, uint32_t counter, struct lent *ret, struct
 		spool_id_make(clock_real_secs(), counter, (uint32_t)rnd_u64(), &id);
 		int fd = openat(
 			qfile_dir(&q->dir, IN_NEW, &id), id.text, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
-		if (fd < 0 && errno == EEXIST)
+		if (fd < 0 && (errno == EEXIST || errno == EINTR))
 			continue;
 		if (fd < 0)
 			break;
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 			err_sys(e, ERR_TEMP, "lock a new queue file");
-			unlinkat(qfile_dir(&q->dir, IN_NEW, &id), id.text, 0);
 			close(fd);
+			look_add(q, &id); /* unlinks it */
 			return false;
 		}
 		*ret = (struct lent){ .id = id, .fd = fd };
@@ -71,11 +71,14 @@ static bool make_file(struct qmgr *q, uint32_t counter, struct lent *ret, struct
 	return err_sys(e, ERR_TEMP, "make a queue file");
 }
 
+/* What cannot be unlinked now is, once it is unlocked. */
 static void remove_file(struct qmgr *q, const struct spool_id *id)
 {
 	struct err e;
-	if (!qfile_unlink(qfile_dir(&q->dir, IN_NEW, id), id->text, &e))
-		LOG_ERROR("unlink-failed", KV_QID(id->text), KV_ERR(&e));
+	if (qfile_unlink(qfile_dir(&q->dir, IN_NEW, id), id->text, &e))
+		return;
+	LOG_ERROR("unlink-failed", KV_QID(id->text), KV_ERR(&e));
+	look_add(q, id);
 }
 
 /* --- channels -------------------------------------------------------------------------------------------------------------- */

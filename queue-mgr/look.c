@@ -56,15 +56,20 @@ static struct item *add_item(struct qmgr *q, const struct spool_id *id)
 	return it;
 }
 
-/* Said once: it is tried again until it is there, quietly and less and less often. */
+/* It is tried again until the disk does what it should, less and less often. True for the first time: to be told. */
+static bool pause_item(struct item *it)
+{
+	bool first = it->pause_ms == 0;
+	it->pause_ms = first ? PAUSE_MS : MIN(it->pause_ms * 2, (uint64_t)PAUSE_MS_MAX);
+	it->at_ms = ev_now_ms(it->q->loop) + it->pause_ms;
+	wake(it->q, it->pause_ms);
+	return first;
+}
+
 static void put_off(struct item *it, const struct err *e)
 {
-	uint64_t now = ev_now_ms(it->q->loop);
-	if (it->pause_ms == 0)
+	if (pause_item(it))
 		LOG_WARN("open-failed", KV_QID(it->id.text), KV_ERR(e));
-	it->pause_ms = it->pause_ms == 0 ? PAUSE_MS : MIN(it->pause_ms * 2, (uint64_t)PAUSE_MS_MAX);
-	it->at_ms = now + it->pause_ms;
-	wake(it->q, it->pause_ms);
 }
 
 static void arrive(struct item *it, int fd, uint64_t size, bool look)
@@ -81,9 +86,12 @@ static void wipe(struct item *it, const char *reason)
 {
 	struct qmgr *q = it->q;
 	struct err e;
-	if (!qfile_unlink(qfile_dir(&q->dir, IN_NEW, &it->id), it->id.text, &e))
-		LOG_ERROR("wipe-failed", KV_QID(it->id.text), KV_ERR(&e));
-	else if (reason != NULL)
+	if (!qfile_unlink(qfile_dir(&q->dir, IN_NEW, &it->id), it->id.text, &e)) {
+		if (pause_item(it))
+			LOG_ERROR("wipe-failed", KV_QID(it->id.text), KV_ERR(&e));
+		return;
+	}
+	if (reason != NULL)
 		LOG_INFO("wiped", KV_QID(it->id.text), KV_STR("reason", reason));
 	remove_item(q->look, it);
 }
@@ -91,8 +99,10 @@ static void wipe(struct item *it, const char *reason)
 static void bad(struct item *it, const char *reason)
 {
 	struct qmgr *q = it->q;
-	qfile_corrupt(&q->dir, qfile_dir(&q->dir, IN_NEW, &it->id), it->id.text, reason);
-	remove_item(q->look, it);
+	if (qfile_corrupt(&q->dir, qfile_dir(&q->dir, IN_NEW, &it->id), it->id.text, reason))
+		remove_item(q->look, it);
+	else
+		pause_item(it);
 }
 
 static void verified(struct io_job *job, enum io_answer answer, const struct err *e)

@@ -60,13 +60,13 @@ bool worker_init(struct svc_ctx *ctx, struct err *e)
 static void answer(struct channel *ch)
 {
 	struct order *o = &ch->order;
-	struct err e;
+	struct err e = { .kind = ERR_NONE };
 	for (size_t i = 0; i < o->n; i++) {
 		BUG_IF(!o->item[i].settled);
 		if (!ch->lost && !ipc_send(ch->fd, &deliver_res_desc, &o->item[i].res, LATE_ANSWER_MS, &e))
 			ch->lost = true;
 		if (ch->lost)
-			late_report(ch->ctx, late_endpoint, &o->item[i].res);
+			late_report(ch->ctx, late_endpoint, &o->item[i].res, &e);
 	}
 }
 

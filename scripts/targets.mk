@@ -16,12 +16,13 @@ check:
 	+@$(SELF) -j$$(nproc) all tests
 	@VARIANT=$(VARIANT) scripts/check
 tests: all
-	+@$(SELF) $(O)/tests/unit-tests $(O)/tests/intruder fuzz-targets
+	+@$(SELF) $(O)/tests/unit-tests $(O)/tests/intruder $(O)/tests/faults.so fuzz-targets
 e2e: all
 	@POSTERN_BUILD=$(abspath $(O)) tests/e2e/run $(T)
-# Every step of every daemon, and every state that a power failure may leave: about an hour.
-crashcheck: all
-	@POSTERN_BUILD=$(abspath $(O)) POSTERN_CRASH=full POSTERN_SCENARIO_TIMEOUT=14400 tests/e2e/run powerfail crash
+# Every step of every daemon, every state that a power failure may leave, every fault: over an hour.
+crashcheck: all tests
+	@POSTERN_BUILD=$(abspath $(O)) POSTERN_CRASH=full POSTERN_FAULTS=full POSTERN_KILLS=1000 POSTERN_SCENARIO_TIMEOUT=14400 \
+		tests/e2e/run powerfail crash faults kills
 fuzz: tests
 	@POSTERN_BUILD=$(abspath $(O)) tests/fuzz/replay
 lint: all

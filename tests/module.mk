@@ -27,3 +27,7 @@ $(O)/tests/unit-tests: | $(O)/tests/fake-daemon
 # For the sandbox test: one system call inside another process.
 $(O)/tests/intruder: $(O)/tests/lib/intruder.o $(LIBPOSTERN)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+# For the tests of faults and clocks: loaded into the daemons.
+$(O)/tests/faults.so: tests/lib/faults.c | $(PATHS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(filter-out -fsanitize% -fno-sanitize%,$(CFLAGS)) -iquote common -iquote $(O)/gen -fPIC -shared -o $@ $<

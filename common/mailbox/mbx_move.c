@@ -31,6 +31,13 @@ static bool stop(struct move *v, struct err *e, const char *what)
 	return err_dsn(e, ERR_TEMP, "4.3.0", "queue file %s %s", v->m->queue_name, what);
 }
 
+static bool stop_sys(struct move *v, struct err *e, const char *what)
+{
+	int sys = errno;
+	v->stop = true;
+	return err_dsn(e, ERR_TEMP, "4.3.0", "queue file %s %s: %s", v->m->queue_name, what, strerror(sys));
+}
+
 /* Where the user could not create a file, neither do we: the write test counts ACLs and read-only mounts in. */
 static bool open_target(struct move *v, struct err *e)
 {
@@ -56,10 +63,14 @@ static bool already_there(const struct move *v)
 	       (uint64_t)st.st_size == v->m->size && st.st_uid == v->m->user->uid;
 }
 
+/* False with errno 0: it is another. */
 static bool same_file(int fd, const struct stat *st)
 {
 	struct stat other;
-	return fstat(fd, &other) == 0 && other.st_dev == st->st_dev && other.st_ino == st->st_ino;
+	if (fstat(fd, &other) < 0)
+		return false;
+	errno = 0;
+	return other.st_dev == st->st_dev && other.st_ino == st->st_ino;
 }
 
 /* A read lease is granted only while nobody can write (fcntl(2)), and only to the owner or with CAP_LEASE, which we do not have. */
@@ -87,13 +98,15 @@ static bool open_source(struct move *v, struct err *e)
 		return err_set(e, ERR_TEMP, "delivered by an earlier try");
 	}
 	if (v->file < 0)
-		return stop(v, e, errno == ENOENT ? "is gone" : "cannot be opened");
-	if (fstat(v->file, &v->st) < 0 || !S_ISREG(v->st.st_mode))
+		return errno == ENOENT ? stop(v, e, "is gone") : stop_sys(v, e, "cannot be opened");
+	if (fstat(v->file, &v->st) < 0)
+		return stop_sys(v, e, "cannot be looked at");
+	if (!S_ISREG(v->st.st_mode))
 		return stop(v, e, "is no regular file");
 	if (v->st.st_uid != m->queue_uid && v->st.st_uid != m->user->uid)
 		return stop(v, e, "belongs to a stranger");
 	if (m->file >= 0 && !same_file(m->file, &v->st))
-		return stop(v, e, "is another file than the one to be delivered");
+		return errno ? stop_sys(v, e, "cannot be compared") : stop(v, e, "is another file than the one to be delivered");
 	if ((uint64_t)v->st.st_size < m->size)
 		return stop(v, e, "is too short");
 	if (v->st.st_nlink != 1)

@@ -15,7 +15,7 @@ static bool report_once(struct svc_ctx *ctx, const char *endpoint, const struct 
 	return ok;
 }
 
-void late_report(struct svc_ctx *ctx, const char *endpoint, const struct deliver_res *res)
+void late_report(struct svc_ctx *ctx, const char *endpoint, const struct deliver_res *res, const struct err *why)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000L };
 	uint64_t until = clock_mono_ms() + TOTAL_MS;
@@ -26,7 +26,7 @@ void late_report(struct svc_ctx *ctx, const char *endpoint, const struct deliver
 		ok = report_once(ctx, endpoint, res, &e);
 	}
 	if (ok)
-		LOG_WARN("late-report", KV_QID(res->id), KV_U64("status", res->status));
+		LOG_WARN("late-report", KV_QID(res->id), KV_U64("status", res->status), KV_ERR(why));
 	else
 		LOG_WARN("report-lost", KV_QID(res->id), KV_U64("status", res->status), KV_ERR(&e));
 }

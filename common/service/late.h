@@ -8,7 +8,7 @@
 #include "service/service.h"
 
 #define LATE_ANSWER_MS 10000 /* how long queue-mgr may take to accept one packet */
-/* Blocks for up to a minute per result; logs `late-report` or `report-lost`. */
-void late_report(struct svc_ctx *ctx, const char *endpoint, const struct deliver_res *res);
+/* Blocks for up to a minute per result; `why` the channel was lost. Logs `late-report` or `report-lost`. */
+void late_report(struct svc_ctx *ctx, const char *endpoint, const struct deliver_res *res, const struct err *why);
 
 #endif

@@ -145,6 +145,8 @@ def message(subject="a test", body="hello\n", **headers):
 
 
 class Instance:
+    environ = None  # of tests/instance; None: ours
+
     def __init__(self, *sets, up=True, base=None):
         self.dir = tempfile.mkdtemp(prefix="pt-", dir=base or ("/var/tmp" if ROOT else None))
         os.chmod(self.dir, 0o755)
@@ -153,7 +155,7 @@ class Instance:
             self.up()
 
     def _run(self, act, *more, check=True):
-        r = subprocess.run([f"{TOP}/tests/instance", act, "--dir", self.dir, *more], capture_output=True, text=True)
+        r = subprocess.run([f"{TOP}/tests/instance", act, "--dir", self.dir, *more], capture_output=True, text=True, env=self.environ)
         if check and r.returncode:
             raise RuntimeError(f"tests/instance {act}: {r.stderr}{r.stdout}")
         return r
@@ -330,11 +332,11 @@ def headers_of(delivered):
     return re.sub(r"\n[ \t]+", " ", head).split("\n")
 
 
-def run(*scenarios, sets=()):
+def run(*scenarios, sets=(), base=None):
     """Runs each scenario function against one instance, in order; ends the process with the right status."""
     inst = None
     try:
-        inst = Instance(*sets)
+        inst = Instance(*sets, base=base)
         for s in scenarios:
             try:
                 s(inst)

@@ -10,6 +10,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #define ID "0123456000g00001"
 
@@ -106,6 +107,32 @@ static void a_copy_is_followed_by_unlink_and_a_rename_by_nothing(void)
 		CU_ASSERT_EQUAL(b.q.delivered, 1);
 		bench_free(&b);
 	}
+}
+
+/* The disk says no to unlink: here because a directory stands in the file's place. */
+static void what_cannot_be_unlinked_is_not_delivered_again(void)
+{
+	struct bench b;
+	struct spool_id id = sample_id(ID);
+	struct buf f = BUF_INIT(0);
+	struct msg *m;
+	bench_init(&b);
+	arrive(&b, &one);
+	struct rcpt *r = send_next(&b);
+	CU_ASSERT(unlinkat(b.dir.new_fd[0], ID, 0) == 0 && mkdirat(b.dir.new_fd[0], ID, 0700) == 0);
+	answer(&b, r, DELIVERED, false);
+	CU_ASSERT(entry(&b) != NULL && entry(&b)->state == ENTRY_DUE && b.q.open.len == 0);
+	CU_ASSERT_EQUAL(unlinkat(b.dir.new_fd[0], ID, AT_REMOVEDIR), 0);
+	spool_sample_make(&one, &f, NULL);
+	put_file(b.dir.new_fd[0], ID, buf_sv(&f));
+	uint32_t slot = index_find(b.q.index, &id);
+	if (slot != INDEX_NONE) {
+		index_due_clear(b.q.index, slot);
+		CU_ASSERT_EQUAL(work_open(&b.q, slot, &m), MSG_LOST);
+	}
+	CU_ASSERT_TRUE(nothing_left(&b));
+	buf_free(&f);
+	bench_free(&b);
 }
 
 static void what_is_postponed_is_named_by_its_next_attempt(void)
@@ -776,7 +803,7 @@ static void while_draining_nothing_counts_as_an_attempt(void)
 void suite_queue_finish(void)
 {
 	static const struct unit_case cases[] = { UNIT(a_copy_is_followed_by_unlink_and_a_rename_by_nothing),
-		UNIT(what_is_postponed_is_named_by_its_next_attempt),
+		UNIT(what_cannot_be_unlinked_is_not_delivered_again), UNIT(what_is_postponed_is_named_by_its_next_attempt),
 		UNIT(the_status_of_each_recipient_is_on_disk_before_the_message_waits), UNIT(the_last_recipient_ends_the_message),
 		UNIT(an_agent_that_dies_means_soon_again_and_look_first), UNIT(a_name_gone_under_a_lost_agent_is_delivered),
 		UNIT(a_failure_is_reported_and_ends_after_the_250_of_the_report), UNIT(whom_one_report_did_not_name_another_does),
