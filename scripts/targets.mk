@@ -21,8 +21,8 @@ e2e: all
 	@POSTERN_BUILD=$(abspath $(O)) tests/e2e/run $(T)
 # Every step of every daemon, every state that a power failure may leave, every fault: over an hour.
 crashcheck: all tests
-	@POSTERN_BUILD=$(abspath $(O)) POSTERN_CRASH=full POSTERN_FAULTS=full POSTERN_KILLS=1000 POSTERN_SCENARIO_TIMEOUT=14400 \
-		tests/e2e/run powerfail crash faults kills
+	@POSTERN_BUILD=$(abspath $(O)) POSTERN_CRASH=full POSTERN_FAULTS=full POSTERN_KILLS=1000 POSTERN_OVERLOAD=2000 POSTERN_SCENARIO_TIMEOUT=14400 \
+		tests/e2e/run powerfail crash faults kills overload
 fuzz: tests
 	@POSTERN_BUILD=$(abspath $(O)) tests/fuzz/replay
 lint: all
