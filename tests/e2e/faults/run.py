@@ -23,7 +23,7 @@ from postern import claim, content, message, skip, until
 FULL = os.environ.get("POSTERN_FAULTS") == "full"
 SEED = int(os.environ.get("POSTERN_SEED", time.time()))
 ONLY = os.environ.get("POSTERN_CASE", "")
-SECS = 18  # of the short form, besides starting
+SECS = 14  # of the short form, besides starting
 JOBS = 4
 PROGRAMS = ("smtpd", "queue-mgr", "local-delivery")
 END = "this is the last line\n"
