@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "fetch.h"
 #include "service/priv.h"
+#include "web.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -111,15 +112,15 @@ static bool open_dir(struct server *s, char *dst, size_t size, struct err *e)
  */
 static bool start_fetcher(struct server *s, struct err *e)
 {
-	s->setup = fetch_setup_new(s->cfg, svc_unprivileged(s->ctx) ? NULL : TLS_POLICY_USER, e);
+	s->setup = web_setup_new(s->cfg, svc_unprivileged(s->ctx) ? NULL : TLS_POLICY_USER, e);
 	const struct keeper_options o = { .ask = &fetch_ask_desc,
 		.answer = &fetch_answer_desc,
 		.judge = fetch_judge,
 		.broken = fetch_broken,
 		.arg = s->setup,
 		.at_once = FETCHES_AT_ONCE,
-		.timeout_ms = FETCH_TIMEOUT_MS,
-		.confine = fetch_confine };
+		.timeout_ms = WEB_TIMEOUT_MS,
+		.confine = web_confine };
 	return s->setup && keeper_start(&o, &s->fetch_fd, e);
 }
 
@@ -165,7 +166,7 @@ static void on_end(struct ev_timer *t, void *arg)
 	hmap_free(s->chans, NULL);
 	hmap_free(s->fetches, free);
 	errands_free(&s->fetcher);
-	fetch_setup_free(s->setup);
+	web_setup_free(s->setup);
 	cache_close(s->cache);
 	ipc_packet_free(&s->packet);
 	fd_close(&s->dir);

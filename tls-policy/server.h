@@ -16,7 +16,7 @@ struct server {
 	const struct cfg *cfg;
 	int dir;      /* state_directory/tls-policy */
 	int fetch_fd; /* from pre_drop to start */
-	struct fetch_setup *setup;
+	struct web_setup *setup;
 	struct cache *cache;
 	struct errands fetcher;
 	struct ipc_packet packet;
