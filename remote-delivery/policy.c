@@ -58,4 +58,22 @@ void policy_find(struct policy_source *s, const char *domain, uint64_t deadline_
 	BUG_IF(!sv_copy(sv_of(a.mx), ret->mx, sizeof ret->mx));
 }
 
-void policy_report(struct policy_source *s UNUSED, const struct tls_attempt *t UNUSED) {}
+/* Statistics: what cannot be told at once is lost. */
+void policy_report(struct policy_source *s, const struct tls_attempt *t)
+{
+	struct tls_fact f = { .policy = t->policy, .result = t->result };
+	if (!s || !svc_cfg(s->ctx)->remote.tls_reports)
+		return;
+	snprintf(f.domain, sizeof f.domain, "%s", t->domain);
+	snprintf(f.mx, sizeof f.mx, "%s", t->mx);
+	snprintf(f.hello, sizeof f.hello, "%s", t->hello);
+	snprintf(f.tlsa, sizeof f.tlsa, "%s", t->tlsa);
+	snprintf(f.reason, sizeof f.reason, "%s", t->reason);
+	if (t->from.family)
+		addr_text(&t->from, f.from);
+	if (t->to.family)
+		addr_text(&t->to, f.to);
+	if ((s->fd >= 0 || svc_connect(s->ctx, "tls-policy.remote-delivery", 0, &s->fd, NULL)) &&
+		!ipc_send(s->fd, &tls_fact_desc, &f, 0, NULL))
+		fd_close(&s->fd);
+}

@@ -41,7 +41,7 @@ bool worker_open(struct svc_ctx *ctx, struct err *e)
 	a->wake = -1;
 	a->peer.c.fd = -1;
 	self_init(&a->self, a->cfg);
-	a->tls = tls_client_new(a->cfg->remote.remote_ca_file, TLS_INTERMEDIATE, e);
+	a->tls = tls_client_new(a->cfg->tls.tls_ca_file, TLS_INTERMEDIATE, e);
 	a->passwords = a->tls ? passwords_load(a->cfg, e) : NULL;
 	svc_set_data(ctx, a);
 	return a->passwords != NULL;

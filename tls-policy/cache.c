@@ -25,7 +25,7 @@
 
 struct cache {
 	int lock;
-	DB *db; /* NULL: ready() opens it */
+	DB *db; /* NULL: cache_ready() opens it */
 	uint64_t again_ms;
 	char path[4200];
 	size_t entries;
@@ -115,7 +115,7 @@ static bool take_lock(struct cache *c)
 	return true;
 }
 
-static bool ready(struct cache *c)
+bool cache_ready(struct cache *c)
 {
 	uint64_t now = clock_mono_ms();
 	int rc;
@@ -166,7 +166,7 @@ bool cache_get(struct cache *c, const char *domain, struct cached *ret)
 {
 	char text[TEXT_MAX];
 	DBT key = key_of(domain), data = { .data = text, .ulen = sizeof text, .flags = DB_DBT_USERMEM };
-	int rc = ready(c) ? c->db->get(c->db, NULL, &key, &data, 0) : DB_NOTFOUND;
+	int rc = cache_ready(c) ? c->db->get(c->db, NULL, &key, &data, 0) : DB_NOTFOUND;
 	if (rc != 0 && rc != DB_NOTFOUND)
 		drop_file(c, rc);
 	return rc == 0 && parse((struct sv){ text, data.size }, ret);
@@ -176,7 +176,7 @@ void cache_put(struct cache *c, const char *domain, const struct cached *entry)
 {
 	struct buf text = BUF_INIT(TEXT_MAX);
 	DBT key = key_of(domain);
-	if (!ready(c) || c->entries >= CACHE_ENTRIES_MAX)
+	if (!cache_ready(c) || c->entries >= CACHE_ENTRIES_MAX)
 		return;
 	put_text(entry, &text);
 	DBT data = { .data = text.data, .size = (uint32_t)text.len };
@@ -197,7 +197,7 @@ void cache_tidy(struct cache *c, uint64_t now)
 	struct cached entry;
 	DBC *cursor = NULL;
 	size_t kept = 0;
-	int rc = ready(c) ? c->db->cursor(c->db, NULL, &cursor, 0) : DB_NOTFOUND;
+	int rc = cache_ready(c) ? c->db->cursor(c->db, NULL, &cursor, 0) : DB_NOTFOUND;
 	while (rc == 0 && (rc = cursor->get(cursor, &key, &data, DB_NEXT)) == 0) {
 		bool good = parse((struct sv){ text, data.size }, &entry);
 		if (good && (cached_holds(&entry, now) || now < entry.look_again))

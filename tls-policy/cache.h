@@ -17,6 +17,8 @@ struct cached {
 struct cache;
 struct cache *cache_open(int dirfd, const char *path, struct err *e); /* both the same directory */
 void cache_close(struct cache *c);                                    /* NULL is fine */
+/* Is the directory ours? At a reload the daemon before us has it for a moment: waits seconds at most. */
+bool cache_ready(struct cache *c);
 bool cache_get(struct cache *c, const char *domain, struct cached *ret);
 void cache_put(struct cache *c, const char *domain, const struct cached *entry); /* failures are logged */
 void cache_tidy(struct cache *c, uint64_t now); /* drops what has expired; a walk over everything, for once a day */

@@ -10,7 +10,7 @@
 #define RECHECK_SECS 3600 /* is the id in DNS still the one that we have? */
 #define ABSENT_SECS 3600  /* a domain without a policy may get one */
 #define RETRY_SECS 300    /* after a failure */
-#define FETCHES_MAX 10000
+#define POLICY_TEXT_MAX (STS_PATTERNS_MAX + 4000)
 
 static struct sv key_of(const char *domain) { return sv_of(domain); }
 
@@ -78,15 +78,82 @@ static struct fetch *find_fetch(const struct server *s, uint64_t id)
 	return NULL;
 }
 
+/* --- how it went ---------------------------------------------------------------------------------------------------------------
+ */
+
+/* RFC 8460 4.3, in the order of remote-delivery's enum tls_result. */
+static const char *const results[TLS_RESULT_MAX + 1] = { "", "starttls-not-supported", "certificate-host-mismatch",
+	"certificate-expired", "certificate-not-trusted", "validation-failure", "tlsa-invalid", "dnssec-invalid", "dane-required" };
+enum { BY_NONE, BY_STS, BY_TLSA }; /* its enum tls_policy_type */
+
+static void put_sts(struct server *s, const char *domain, struct buf *out)
+{
+	struct cached known;
+	struct sv host, rest;
+	if (!cache_get(s->cache, domain, &known))
+		return;
+	buf_putf(out, "version: STSv1\x1fmode: %s\x1f", sts_mode_name(known.policy.mode));
+	for (rest = sv_of(known.policy.mx); sv_word(&rest, &host);)
+		buf_putf(out, "mx: %.*s\x1f", (int)host.n, host.p);
+	buf_putf(out, "max_age: %llu", (unsigned long long)known.policy.max_age);
+}
+
+static void put_tlsa(const char *records, struct buf *out)
+{
+	for (const char *p = records; *p; p++)
+		buf_putc(out, *p == '\n' ? '\x1f' : *p);
+}
+
+bool policy_on_fact(void *chan, void *msg, struct err *e)
+{
+	static const char *const types[] = { [BY_NONE] = "no-policy-found", [BY_STS] = "sts", [BY_TLSA] = "tlsa" };
+	struct server *s = ((struct chan *)chan)->server;
+	const struct tls_fact *q = msg;
+	struct buf policy = BUF_INIT(POLICY_TEXT_MAX);
+	(void)e;
+	if (q->policy == BY_STS)
+		put_sts(s, q->domain, &policy);
+	else if (q->policy == BY_TLSA)
+		put_tlsa(q->tlsa, &policy);
+	const struct fact f = { q->domain, types[q->policy], buf_str(&policy), results[q->result], q->from, q->mx, q->hello, q->to,
+		q->reason };
+	const struct fact good = { .domain = q->domain,
+		.type = types[q->policy],
+		.policy = buf_str(&policy),
+		.result = "",
+		.from = "",
+		.mx = "",
+		.hello = "",
+		.to = "",
+		.reason = "" }; /* successes are counted, no more */
+	daily_count(s->daily, q->result == 0 ? &good : &f, clock_real_secs());
+	buf_free(&policy);
+	return true;
+}
+
+/* A policy that is announced and cannot be had is a failure, too. */
+static void count_failure(struct server *s, const char *domain, const char *why)
+{
+	const struct fact f = { .domain = domain,
+		.type = "sts",
+		.policy = "",
+		.result = "sts-policy-fetch-error",
+		.from = "",
+		.mx = "",
+		.hello = "",
+		.to = "",
+		.reason = why };
+	daily_count(s->daily, &f, clock_real_secs());
+}
+
 /* --- what came back ---------------------------------------------------------------------------------------------------------- */
 
-static void log_outcome(const struct fetch *f, const struct fetch_answer *a, bool had)
+static void log_outcome(struct server *s, const struct fetch *f, const struct fetch_answer *a, bool had)
 {
-	static struct log_rate rate;
 	if (a->status == FETCH_OK)
 		LOG_INFO("sts-policy", KV_STR("domain", f->domain), KV_STR("mode", sts_mode_name((enum sts_mode)a->mode)),
 			KV_STR("id", a->policy_id), KV_U64("max_age", a->max_age), KV_STR("mx", a->mx));
-	else if (a->status == FETCH_FAILED && log_may(&rate, "sts-failed", clock_mono_ms()))
+	else if (a->status == FETCH_FAILED && log_may(&s->rate, "sts-failed", clock_mono_ms()))
 		LOG(had ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "sts-failed", KV_STR("domain", f->domain), KV_STR("reason", a->text),
 			KV_STR("known", had ? "yes" : "no"));
 }
@@ -117,7 +184,9 @@ void policy_on_fetched(void *server, const void *answer)
 	if (!f)
 		return;
 	bool had = cache_get(s->cache, f->domain, &known) && cached_holds(&known, now);
-	log_outcome(f, a, had);
+	log_outcome(s, f, a, had);
+	if (a->status == FETCH_FAILED)
+		count_failure(s, f->domain, a->text);
 	learn(&known, had, a, now);
 	cache_put(s->cache, f->domain, &known);
 	while (f->first) {

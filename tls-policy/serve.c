@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "fetch.h"
+#include "reporter.h"
 #include "service/priv.h"
 #include "web.h"
 
@@ -44,6 +45,7 @@ void chan_answer(struct chan *c, const struct sts_answer *a)
 
 static const struct ipc_rule rules[] = {
 	{ &sts_ask_desc, 1, 1, 0, policy_on_ask },
+	{ &tls_fact_desc, 1, 1, 0, policy_on_fact },
 	{ NULL },
 };
 
@@ -108,8 +110,21 @@ static bool open_dir(struct server *s, char *dst, size_t size, struct err *e)
 	       (fchown(s->dir, uid, gid) == 0 || err_sys(e, ERR_PERM, "give %s to " TLS_POLICY_USER, dst));
 }
 
-/* Forked while rights are left to choose from: it talks to the Internet, which the loop does not, and sees no file of the loop's.
+/* Forked while rights are left to choose from: they talk to the Internet, which the loop does not, and see no file of the loop's.
  */
+static bool start_reporter(struct server *s, struct err *e)
+{
+	const struct keeper_options o = { .ask = &report_ask_desc,
+		.answer = &report_answer_desc,
+		.judge = reporter_judge,
+		.broken = reporter_broken,
+		.arg = s->setup,
+		.at_once = 1,
+		.timeout_ms = WEB_TIMEOUT_MS,
+		.confine = web_confine };
+	return !s->cfg->remote.tls_reports || keeper_start(&o, &s->report_fd, e);
+}
+
 static bool start_fetcher(struct server *s, struct err *e)
 {
 	s->setup = web_setup_new(s->cfg, svc_unprivileged(s->ctx) ? NULL : TLS_POLICY_USER, e);
@@ -128,22 +143,25 @@ bool tls_policy_pre_drop(struct svc_ctx *ctx, struct err *e)
 {
 	struct server *s = mem_new(sizeof *s);
 	char path[4100];
-	*s = (struct server){ .ctx = ctx, .cfg = svc_cfg(ctx), .packet = IPC_PACKET_INIT, .dir = -1, .fetch_fd = -1 };
+	*s = (struct server){
+		.ctx = ctx, .cfg = svc_cfg(ctx), .packet = IPC_PACKET_INIT, .dir = -1, .fetch_fd = -1, .report_fd = -1
+	};
 	s->fetcher.io.fd = -1;
 	svc_set_data(ctx, s);
-	if (!start_fetcher(s, e) || !open_dir(s, path, sizeof path, e))
+	if (!start_fetcher(s, e) || !start_reporter(s, e) || !open_dir(s, path, sizeof path, e))
 		return false;
 	svc_allow_dir(ctx, s->dir, SB_DIR_READ | SB_DIR_WRITE);
 	return true;
 }
 
-/* It cannot be made again from here: master starts us anew. */
-static void on_fetcher_dead(void *arg)
+/* They cannot be made again from here: master starts us anew. */
+static void helper_dead(struct server *s)
 {
-	struct server *s = arg;
 	LOG_ERROR("helper-died");
 	ev_timer_set(s->loop, &s->end, 0);
 }
+
+static void on_fetcher_dead(void *arg) { helper_dead(arg); }
 
 static void on_tidy(struct ev_timer *t, void *arg)
 {
@@ -167,6 +185,7 @@ static void on_end(struct ev_timer *t, void *arg)
 	hmap_free(s->fetches, free);
 	errands_free(&s->fetcher);
 	web_setup_free(s->setup);
+	daily_free(s->daily);
 	cache_close(s->cache);
 	ipc_packet_free(&s->packet);
 	fd_close(&s->dir);
@@ -205,6 +224,16 @@ bool tls_policy_start(struct svc_ctx *ctx, struct ev_loop *loop, struct err *e)
 	snprintf(path, sizeof path, "%s/" DIR_NAME, s->cfg->global.state_directory);
 	s->cache = cache_open(s->dir, path, e);
 	if (!s->cache || !errands_init(&s->fetcher, loop, s->fetch_fd, FETCHES_AT_ONCE, e))
+		return false;
+	const struct daily_options o = { .cfg = s->cfg,
+		.loop = loop,
+		.dirfd = s->dir,
+		.cache = s->cache,
+		.fd = s->report_fd,
+		.server = s,
+		.on_dead = helper_dead };
+	s->daily = daily_new(&o, e);
+	if (!s->daily)
 		return false;
 	ev_timer_set(loop, &s->tidy, 0);
 	return watch_listeners(s, e);

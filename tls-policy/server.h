@@ -3,7 +3,9 @@
 #define TLS_POLICY_SERVER_H
 
 #include "base/hmap.h"
+#include "base/log.h"
 #include "cache.h"
+#include "daily.h"
 #include "ipc/msg_tls.h"
 #include "service/keeper.h"
 #include "service/service.h"
@@ -18,6 +20,9 @@ struct server {
 	int fetch_fd; /* from pre_drop to start */
 	struct web_setup *setup;
 	struct cache *cache;
+	struct daily *daily;
+	int report_fd;        /* from pre_drop to start */
+	struct log_rate rate; /* of sts-failed */
 	struct errands fetcher;
 	struct ipc_packet packet;
 	struct ev_io listener[SVC_LISTENERS_MAX];
@@ -45,6 +50,7 @@ struct fetch { /* a domain whose policy is on its way */
 
 /* policy.c: what is known, and how it becomes known */
 bool policy_on_ask(void *chan, void *msg, struct err *e);
+bool policy_on_fact(void *chan, void *msg, struct err *e);
 void policy_on_fetched(void *server, const void *answer);
 void policy_forget(struct chan *c); /* the channel ends: it waits no longer */
 

@@ -265,7 +265,8 @@ enum web_found web_post(struct web *w, const char *url, const char *type, struct
 	CURL *c;
 	if (!parts || curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK ||
 		curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
-		curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK || !num_u64(sv_of(port), 1, 65535, &number))
+		curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK ||
+		!num_u64(sv_of(port), 1, 65535, &number))
 		return web_fail(w, "%.100s is no address of a web server", url);
 	r.host = host;
 	r.port = (int)number;

@@ -1,4 +1,5 @@
-/* web - TXT records and HTTPS, for a process that has no rights but these: the helpers of tls-policy. One question, then it ends. */
+/* web - TXT records and HTTPS, for a process that has no rights but these: the helpers of tls-policy. One question, then it ends.
+ */
 #ifndef TLS_POLICY_WEB_H
 #define TLS_POLICY_WEB_H
 
@@ -23,7 +24,8 @@ struct web {
 };
 bool web_open(struct web *w, const struct web_setup *setup);
 /* The one TXT record of `prefix`.`domain` that is_it() takes, which fills *ret. More than one counts as none. */
-enum web_found web_record(struct web *w, const char *prefix, const char *domain, bool (*is_it)(struct sv txt, void *ret), void *ret);
+enum web_found web_record(
+	struct web *w, const char *prefix, const char *domain, bool (*is_it)(struct sv txt, void *ret), void *ret);
 enum web_found web_get(struct web *w, const char *host, const char *path, struct buf *body); /* text/plain, 200 */
 enum web_found web_post(struct web *w, const char *url, const char *type, struct sv body);   /* any 2xx */
 enum web_found web_fail(struct web *w, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -151,8 +151,9 @@ struct cfg_remote {
 	uint64_t remote_idle, remote_messages_max, remote_hosts_max, remote_port;
 	struct cfg_list own_addresses, dns_servers;
 	uint64_t dns_timeout;
-	const char *dns_trust_anchor_file, *remote_ca_file, *relay_password_file;
-	bool mta_sts;
+	const char *dns_trust_anchor_file, *relay_password_file;
+	bool mta_sts, tls_reports;
+	const char *tls_report_contact;
 };
 struct cfg_bounce {
 	uint64_t bounce_workers_max, bounce_full_max;

@@ -60,8 +60,11 @@ IPC_DEFINE(user_done, 0x6a, 1, USER_DONE);
 
 IPC_DEFINE(sts_ask, 0x70, 1, STS_ASK);
 IPC_DEFINE(sts_answer, 0x71, 1, STS_ANSWER);
+IPC_DEFINE(tls_fact, 0x72, 1, TLS_FACT);
 IPC_DEFINE(fetch_ask, 0x78, 1, FETCH_ASK);
 IPC_DEFINE(fetch_answer, 0x79, 1, FETCH_ANSWER);
+IPC_DEFINE(report_ask, 0x7a, 1, REPORT_ASK);
+IPC_DEFINE(report_answer, 0x7b, 1, REPORT_ANSWER);
 
 IPC_DEFINE(leader_ready, 0x50, 1, LEADER_READY);
 IPC_DEFINE(leader_load, 0x51, 1, LEADER_LOAD);

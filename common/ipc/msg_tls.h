@@ -24,7 +24,19 @@
 IPC_DECLARE(sts_ask, STS_ASK);
 IPC_DECLARE(sts_answer, STS_ANSWER);
 
-/* --- tls-policy and its helper: one question, one answer */
+/* How one connection went, one-way (RFC 8460): remote-delivery's struct tls_attempt. */
+#define TLS_RESULT_MAX 8
+#define TLS_FACT(F, T) \
+	F(T, U64, policy, 2) /* enum tls_policy_type */ \
+	F(T, U64, result, TLS_RESULT_MAX) /* enum tls_result */ \
+	F(T, STR, domain, TLS_DOMAIN_MAX) /* whose policy */ \
+	F(T, STR, mx, TLS_DOMAIN_MAX) F(T, STR, hello, TLS_DOMAIN_MAX) \
+	F(T, STR, from, 56) F(T, STR, to, 56) /* addresses; "" there was no connection */ \
+	F(T, STR, tlsa, 2000) /* records, a line each */ \
+	F(T, STR, reason, 200)
+IPC_DECLARE(tls_fact, TLS_FACT);
+
+/* --- tls-policy and its helpers: one question, one answer */
 enum fetch_status {
 	FETCH_OK,
 	FETCH_SAME,   /* the policy has still the id `known` */
@@ -45,5 +57,24 @@ enum fetch_status {
 	F(T, STR, mx, TLS_STS_MX_MAX)
 IPC_DECLARE(fetch_ask, FETCH_ASK);
 IPC_DECLARE(fetch_answer, FETCH_ANSWER);
+
+/* Send a domain its report of a day. */
+#define REPORT_ROWS_MAX 48000
+enum report_status {
+	REPORT_SENT,
+	REPORT_UNWANTED, /* it asks for none */
+	REPORT_FAILED,
+};
+#define REPORT_ASK(F, T) \
+	F(T, U64, id, UINT64_MAX) \
+	F(T, U64, from, UINT64_MAX) /* Unix time of the day's first second */ \
+	F(T, STR, domain, TLS_DOMAIN_MAX) \
+	F(T, STR, rows, REPORT_ROWS_MAX) /* facts_text() */
+#define REPORT_ANSWER(F, T) \
+	F(T, U64, id, UINT64_MAX) \
+	F(T, U64, status, REPORT_FAILED) \
+	F(T, STR, text, 300) /* whereto, or why not */
+IPC_DECLARE(report_ask, REPORT_ASK);
+IPC_DECLARE(report_answer, REPORT_ANSWER);
 
 #endif

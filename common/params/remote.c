@@ -21,13 +21,14 @@ const struct cfg_param cfg_remote_params[] = {
 	CFG_UINT(struct cfg_remote, remote_messages_max, "100", 1, 100000, "Most messages over one connection."),
 	CFG_UINT(struct cfg_remote, remote_hosts_max, "5", 1, 50, "Most hosts of one destination that are tried in one attempt."),
 	CFG_UINT(struct cfg_remote, remote_port, "25", 1, 65535, "The port of other mail servers, where a route does not name one."),
-	CFG_PATH(struct cfg_remote, remote_ca_file, "", "Certificates of the CAs that are trusted when a host must be verified. Empty: the system's."),
 	CFG_PATH(struct cfg_remote, relay_password_file, "", "Passwords of [relay] sections with user: each line a section's name, a blank, the password. Only root may read it."),
 	CFG_LIST(struct cfg_remote, own_addresses, "", 100, "Addresses under which this host is known outside (behind address translation). Mail is never sent to them."),
 	CFG_LIST(struct cfg_remote, dns_servers, "", 8, "Resolvers, address or address@port. Empty: those of /etc/resolv.conf."),
 	CFG_SECS(struct cfg_remote, dns_timeout, "20s", 1, 300, "Longest time for a look-up."),
 	CFG_PATH(struct cfg_remote, dns_trust_anchor_file, "/usr/share/dns/root.key", "Keys to validate DNSSEC with. Without the file nothing is validated, and DANE is off."),
 	CFG_BOOL(struct cfg_remote, mta_sts, "yes", "Fetch and obey the MTA-STS policies (RFC 8461) of the domains that mail goes to."),
+	CFG_BOOL(struct cfg_remote, tls_reports, "no", "Send a report each day to the domains that ask for one: how TLS with their hosts went (RFC 8460)."),
+	CFG_STR(struct cfg_remote, tls_report_contact, "", 254, "Sender of these reports, and whom their readers may ask. Empty: postmaster."),
 	CFG_END
 };
 

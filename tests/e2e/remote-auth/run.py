@@ -106,7 +106,7 @@ try:
         f.write("# section password\n" + "".join(f"{name}  {SECRET}\n" for name in sinks) + f"scram {smarthost.password}\n")
     os.chmod(password_file, 0o600)
     run(sections, mechanisms, refusals, another_postern, passwords_of_others,
-        sets=[f"dns_servers = 127.0.0.1@{zones.port}", f"remote_ca_file = {certs.ca}", f"remote_port = {port}", "trusted_networks = 127.0.0.0/8",
+        sets=[f"dns_servers = 127.0.0.1@{zones.port}", f"tls_ca_file = {certs.ca}", f"remote_port = {port}", "trusted_networks = 127.0.0.0/8",
               f"relay_password_file = {password_file}", "dns_timeout = 5s"])
 finally:
     smarthost.purge()

@@ -159,7 +159,7 @@ def sections(i):
 
 try:
     run(sections, welcome, demanded, dane, requiretls,
-        sets=[f"dns_servers = 127.0.0.1@{zones.port}", f"dns_trust_anchor_file = {zones.anchor}", f"remote_ca_file = {certs.ca}",
+        sets=[f"dns_servers = 127.0.0.1@{zones.port}", f"dns_trust_anchor_file = {zones.anchor}", f"tls_ca_file = {certs.ca}",
               f"remote_port = {port}", "trusted_networks = 127.0.0.0/8", "dns_timeout = 5s"])
 finally:
     zones.close()

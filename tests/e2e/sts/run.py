@@ -1,6 +1,9 @@
 """MTA-STS: policies are fetched over HTTPS as RFC 8461 wants it, remembered, and not forgotten when somebody wishes it so."""
 import datetime
+import email
+import gzip
 import http.server
+import json
 import os
 import re
 import socket
@@ -11,7 +14,7 @@ import tempfile
 import threading
 import time
 
-from postern import claim, run, skip, until
+from postern import claim, content, run, skip, until
 from sink import Zones
 
 WEB = "127.0.0.77"  # HTTPS is port 443 by definition: root's, on an address of our own
@@ -43,7 +46,7 @@ class Web:
     """What each host answers to GET: a function from the handler to nothing; what came is in `seen`."""
 
     def __init__(self, d, names):
-        self.pages, self.seen = {}, []
+        self.pages, self.seen, self.posted = {}, [], []
         make_ca(d)
         contexts = {}
         for name in names:
@@ -60,6 +63,13 @@ class Web:
                 host = self.headers["Host"]
                 web.seen.append((host, self.path))
                 web.pages[host](self)
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                web.posted.append((self.path, self.headers["Content-Type"], body))
+                self.send_response(201)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
 
             def log_message(self, *args):
                 pass
@@ -139,6 +149,8 @@ def zone():
     z += '_mta-sts.silent TXT "v=STSv1; id=1;"\nmta-sts.silent A 127.0.0.78\n'
     z += '_mta-sts.mute TXT "v=STSv1; id=1;"\n'
     z += "plain A 127.0.0.2\n"
+    z += '_smtp._tls.good TXT "v=TLSRPTv1; rua=mailto:postmaster@mail.example,https://mta-sts.good.example/report"\n'
+    z += '_smtp._tls.moved TXT "v=TLSRPTv1; rua=https://mta-sts.gone.example/, ftp://x"\n'
     return z
 
 
@@ -188,11 +200,66 @@ def damage(i):
     claim("and the log says so", i.wait_log("cache-lost"), i.log_lines("tls-policy"))
 
 
+def counting(i):
+    """As remote-delivery tells it, one line for each connection; a bad day two days ago is reported now."""
+    def fact(domain, policy, result, mx=""):
+        b = struct.pack("<HHQQ", 0x72, 1, policy, result)
+        for text in (domain, mx, "", "192.0.2.1", "192.0.2.2", "", "it\nfailed" if result else ""):
+            b += struct.pack("<I", len(text)) + text.encode()
+        return b
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+        s.connect(f"{i.dir}/sock/tls-policy.remote-delivery")
+        for _ in range(5):
+            s.send(fact("good.example", 1, 0))
+        s.send(fact("good.example", 1, 3, "mx.good.example"))
+        s.send(fact("moved.example", 0, 1, "mx.moved.example"))
+        s.send(fact("plain.example", 0, 0))
+        i.postern("reload")
+    state = f"{i.dir}/state/tls-policy"
+    today = f"{state}/facts-{datetime.datetime.now(datetime.timezone.utc):%Y%m%d}"
+    claim("the day's facts are saved when the daemon ends", until(lambda: os.path.exists(today)), os.listdir(state))
+    rows = open(today).read() if os.path.exists(today) else ""
+    claim("successes are counted", re.search(r"^5\tgood.example\tsts\tversion: STSv1\x1f", rows, re.M), rows)
+    claim("failures have their host and reason", re.search(r"^1\tgood.example\tsts\t.*\tcertificate-expired\t192.0.2.1\tmx.good.example\t\t192.0.2.2\tit failed$",
+                                                        rows, re.M), rows)
+    old = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=2)
+    path = f"{state}/facts-{old:%Y%m%d}"
+    with open(path, "w") as f:
+        f.write(rows)
+    os.chown(path, os.stat(state).st_uid, os.stat(state).st_gid)
+    i.kill("tls-policy")
+    claim("the report is logged", i.wait_log("tls-report domain=good.example to="), i.log_lines("tls-policy"))
+    claim("one that cannot be sent is, too", i.wait_log("tls-report-failed level=warn domain=moved.example reason="), i.log_lines("tls-policy"))
+    claim("who wants none gets none", not i.log_lines("tls-report.* domain=plain.example"), i.log_lines("tls-report"))
+    claim("the day is done", until(lambda: not os.path.exists(path)), os.listdir(state))
+    claim("it came by HTTPS", len(web.posted) == 1 and web.posted[0][:2] == ("/report", "application/tlsrpt+gzip"), web.posted)
+    check_report(json.loads(gzip.decompress(web.posted[0][2])), old)
+    mails = i.wait_mails(1)
+    claim("and by mail", len(mails) == 1, i.log_lines("accepted|refused|reject"))
+    m = email.message_from_bytes(content(mails[0]))
+    claim("as RFC 8460 5.3 wants it", m.get_content_type() == "multipart/report" and m.get_param("report-type") == "tlsrpt" and
+          m["TLS-Report-Domain"] == "good.example" and m["TLS-Report-Submitter"] == "mail.example" and m["TLS-Required"] == "No",
+          m.as_string()[:800])
+    part = m.get_payload()[1]
+    claim("its attachment has the right type and name", part.get_content_type() == "application/tlsrpt+gzip" and
+          re.fullmatch(r"mail\.example!good\.example!\d+!\d+\.json\.gz", part.get_filename() or ""), part.get_filename())
+    check_report(json.loads(gzip.decompress(part.get_payload(decode=True))), old)
+
+
+def check_report(r, day):
+    p = r["policies"][0]
+    claim("the report has day, counts and policy", r["date-range"]["start-datetime"] == f"{day:%Y-%m-%d}T00:00:00Z" and
+          len(r["policies"]) == 1 and p["policy"]["policy-type"] == "sts" and p["policy"]["policy-domain"] == "good.example" and
+          p["policy"]["mx-host"] == ["mx.good.example", "*.good.example"] and
+          p["summary"] == {"total-successful-session-count": 5, "total-failure-session-count": 1} and
+          p["failure-details"][0]["result-type"] == "certificate-expired", r)
+
+
 def rights(i):
     """The process that talks to web servers has its own uid and nothing open but its channel."""
     leader = i.pids("tls-policy")
     children = [p for p in leader if int(open(f"/proc/{p}/stat").read().rsplit(") ", 1)[1].split()[1]) in leader]
-    claim("the daemon has one helper", len(children) == 1, leader)
+    claim("the daemon has two helpers", len(children) == 2, leader)
     for p in children:
         status = open(f"/proc/{p}/status").read()
         claim("the helper has no capability", re.search(r"CapEff:\s*0+\n", status), status)
@@ -212,8 +279,8 @@ else:
     web.pages = {f"mta-sts.{n}.example": answer for n, (answer, _) in DOMAINS.items()}
     zones = Zones(zone())
     try:
-        run(fetching, remembering, damage, rights,
-            sets=[f"dns_servers = 127.0.0.1@{zones.port}", f"tls_ca_file = {d}/ca.crt", "dns_timeout = 5s"])
+        run(fetching, remembering, damage, counting, rights,
+            sets=["tls_reports = yes", "hostname = mail.example", f"dns_servers = 127.0.0.1@{zones.port}", f"tls_ca_file = {d}/ca.crt", "dns_timeout = 5s"])
     finally:
         zones.close()
         web.close()
