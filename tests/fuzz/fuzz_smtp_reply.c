@@ -28,7 +28,7 @@ static void read_back(struct sv in)
 	bool more;
 	if (!smtp_reply_line(in, &code, &more, &text))
 		return;
-	BUG_IF(code < 200 || code > 559 || text.n > in.n);
+	BUG_IF(code < 200 || code > 599 || text.n > in.n);
 	BUG_IF(smtp_dsn(text, dsn) && (strlen(dsn) < 5 || !sv_starts(text, sv_of(dsn))));
 }
 
