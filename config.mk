@@ -42,4 +42,4 @@ LDFLAGS_fuzz := -fsanitize=address,undefined
 LDFLAGS_cov := --coverage
 CFLAGS += -std=gnu11 $(CFLAGS_$(VARIANT)) $(CFLAGS_WARN)
 LDFLAGS += $(LDFLAGS_$(VARIANT))
-LIBS := -lseccomp -ldb -lidn2 -lunbound -lpcre2-8
+LIBS := -lseccomp -ldb -lidn2 -lidn -lunbound -lpcre2-8

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "smtp/saslprep.h"
 
 static const char *const op_names[] = { "add", "passwd", "delete", "disable", "enable", "unfreeze", "list", "app-add", "app-list",
 	"app-revoke", "cert-add", "cert-revoke" };
@@ -108,7 +109,7 @@ static bool change(struct users *u, const struct user_req *q, struct err *e)
 	if (ok && found == USERS_NONE && changes[q->op].before == MUST_EXIST)
 		ok = err_set(e, ERR_PERM, "there is no user %s in the data base", q->name);
 	if (ok && found == USERS_NONE) {
-		users_fold(q->name, r.name);
+		BUG_IF(!sv_copy(sv_of(q->name), r.name, sizeof r.name));
 		r.created = clock_real_secs();
 	}
 	ok = ok && changes[q->op].change(&r, q, e) && users_put(u, &r, false, e);
@@ -175,26 +176,37 @@ static void list_apps(struct chan *c, struct users *u, const struct user_req *q)
 static void act(struct chan *c, struct users *u, const struct user_req *q)
 {
 	struct err e = { 0 };
-	char name[AUTH_ACCOUNT_MAX + 1];
 	bool ok = record_name_ok(sv_of(q->name)) ||
 		  err_set(&e, ERR_PERM, "a user's name has no blanks and none of ( ) < > , ; : \\ \" /");
-	users_fold(q->name, name);
-	ok = ok && (q->op == USER_DELETE ? users_delete(u, name, &e) : change(u, q, &e));
+	ok = ok && (q->op == USER_DELETE ? users_delete(u, q->name, &e) : change(u, q, &e));
 	if (ok && (q->op == USER_UNFREEZE || q->op == USER_DELETE))
-		budget_forget(c->server->budgets, name);
+		budget_forget(c->server->budgets, q->name);
 	if (ok)
-		LOG_INFO("user-changed", KV_STR("account", name), KV_STR("change", op_names[q->op]), KV_STR("label", q->label));
+		LOG_INFO("user-changed", KV_STR("account", q->name), KV_STR("change", op_names[q->op]), KV_STR("label", q->label));
 	done(c, ok, e.text);
+}
+
+/* As at a login: one form, and lower case. A listing names the row before. */
+static bool prepare_name(struct user_req *q, struct err *e)
+{
+	char name[AUTH_ACCOUNT_MAX + 1];
+	struct err why = { 0 };
+	if (q->op == USER_NEXT)
+		return true;
+	if (!saslprep(sv_of(q->name), name, sizeof name, &why))
+		return err_set(e, ERR_PERM, "that is no user name: %s", why.text);
+	users_fold(name, q->name);
+	return true;
 }
 
 bool control_on_user(void *chan, void *msg, struct err *e)
 {
 	struct chan *c = chan;
-	const struct user_req *q = msg;
+	struct user_req *q = msg;
 	struct err why = { 0 };
 	struct users *u = server_users(c->server, &why);
 	(void)e;
-	if (!u)
+	if (!u || !prepare_name(q, &why))
 		done(c, false, why.text);
 	else if (q->op == USER_NEXT)
 		list_users(c, u, q);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "smtp/saslprep.h"
 
 #define USED_EVERY 60 /* seconds: "last used" is written no more often */
 
@@ -135,13 +136,20 @@ static bool look_up(struct chan *c, const char *name, struct record *r, bool *re
 
 /* --- passwords ------------------------------------------------------------------------------------------------------------ */
 
+/* For our own hashes, which `postern user` made of the prepared form (RFC 4013). What cannot be prepared fits none of them. */
+static void copy_password(const struct login *l, bool prepared, char dst[AUTH_PASSWORD_MAX + 1])
+{
+	if (!prepared || !saslprep(sv_of(l->sasl.password), dst, AUTH_PASSWORD_MAX + 1, NULL))
+		snprintf(dst, AUTH_PASSWORD_MAX + 1, "%s", l->sasl.password);
+}
+
 static void ask_checker(struct chan *c, struct errands *by, const char *user, const char *hash)
 {
 	const struct login *l = c->login;
 	struct auth_ask *q = mem_new(sizeof *q);
 	q->id = c->id;
 	snprintf(q->user, sizeof q->user, "%s", user);
-	snprintf(q->password, sizeof q->password, "%s", l->sasl.password);
+	copy_password(l, *hash != '\0', q->password);
 	snprintf(q->hash, sizeof q->hash, "%s", hash);
 	snprintf(q->client_ip, sizeof q->client_ip, "%s", l->start.client_ip);
 	bool ok = errands_ask(by, q);

@@ -2,6 +2,7 @@
 
 #include "base/base64.h"
 #include "base/secret.h"
+#include "smtp/saslprep.h"
 
 #define DECODED_MAX (AUTH_LINE_MAX / 4 * 3)
 
@@ -32,11 +33,8 @@ static enum sasl_want challenge(struct sasl *s, struct sv text)
 	return SASL_SEND;
 }
 
-/* It goes into logs, headers and data base keys. */
-static bool take_user(struct sasl *s, struct sv name)
-{
-	return name.n > 0 && sv_is_utf8(name) && !sv_has_ctl(name) && sv_copy(name, s->user, sizeof s->user);
-}
+/* It goes into logs, headers and data base keys: without control characters, in one form (RFC 4013). */
+static bool take_user(struct sasl *s, struct sv name) { return saslprep(name, s->user, sizeof s->user, NULL); }
 
 /* RFC 4616 2: an empty password is no password, whatever PAM thinks of it. */
 static enum sasl_want take_password(struct sasl *s, struct sv password)

@@ -30,7 +30,7 @@ struct sasl {
 	unsigned step;
 	struct sasl_facts facts; /* its strings must outlive the exchange */
 	char user[AUTH_ACCOUNT_MAX + 1];
-	char password[AUTH_PASSWORD_MAX + 1];
+	char password[AUTH_PASSWORD_MAX + 1]; /* as it came: PAM knows passwords as bytes */
 	struct scram scram;
 	struct scram_verifier verifier;
 	struct buf out;

@@ -7,6 +7,7 @@
 #include "grid.h"
 #include "ipc/msg_auth.h"
 #include "postern.h"
+#include "smtp/saslprep.h"
 #include "smtp/scram.h"
 
 #include <crypt.h>
@@ -135,6 +136,18 @@ static void make_verifier(const char *password, struct user_req *q)
 	secret_wipe(&v, sizeof v);
 }
 
+/* In the form that RFC 4013 gives it: as programs that log in with SCRAM prepare it, and authd what comes with PLAIN. */
+static bool take_password(char dst[AUTH_PASSWORD_MAX + 1], struct err *e)
+{
+	char typed[AUTH_PASSWORD_MAX + 1];
+	struct err why = { 0 };
+	bool ok = read_password(typed, e);
+	if (ok && !saslprep(sv_of(typed), dst, AUTH_PASSWORD_MAX + 1, &why))
+		ok = err_set(e, ERR_PERM, "the password cannot be used: %s", why.text);
+	secret_wipe(typed, sizeof typed);
+	return ok;
+}
+
 static int set_password(struct tool *t, enum user_op op, const char *name)
 {
 	char password[AUTH_PASSWORD_MAX + 1];
@@ -142,7 +155,7 @@ static int set_password(struct tool *t, enum user_op op, const char *name)
 	struct err e = { 0 };
 	if (!sv_copy(sv_of(name), q.name, sizeof q.name))
 		return tool_fail(t, EX_USAGE, "a name has at most %d bytes", AUTH_ACCOUNT_MAX);
-	bool ok = read_password(password, &e) && make_hash(password, &q, &e);
+	bool ok = take_password(password, &e) && make_hash(password, &q, &e);
 	if (ok)
 		make_verifier(password, &q);
 	secret_wipe(password, sizeof password);

@@ -1,5 +1,5 @@
 /* scram - SCRAM-SHA-256 and -PLUS (RFC 5802, RFC 7677), the server's side, and the verifiers that are stored instead of passwords.
- * No I/O. Passwords are used as the bytes they are: preparing them (RFC 4013) is left to clients. */
+ * No I/O. Passwords and names are taken as the bytes they are: saslprep.h prepares them. */
 #ifndef SMTP_SCRAM_H
 #define SMTP_SCRAM_H
 

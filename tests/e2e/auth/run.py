@@ -159,6 +159,31 @@ def scram_is_for_who_has_a_verifier(i):
     claim("with the first user it is", "SCRAM-SHA-256\n" in connect(i).hello())
 
 
+def unicode(i):
+    """A name and a password are the same however a keyboard composes them."""
+    one, other = "jos\u00e9@x.example", "Jose\u0301@X.example"
+    password, typed = "na\u00efve IX \u00e9", "nai\u0308ve\u00a0\u2168\u00ad e\u0301"
+    r = i.postern("user", "add", one, input=typed + "\n")
+    claim("a user with a name beyond ASCII", r.returncode == 0, r)
+    r = i.postern("user", "add", other, input="x\n")
+    claim("has one name", r.returncode == 1 and "already" in r.stderr, r)
+    answers = {login(i, n, p)[1][:3] for n in (one, other) for p in (password, typed)}
+    claim("PLAIN in both forms", answers == {"235"}, answers)
+    answer, proved = scram(connect(i), one, password)
+    claim("SCRAM with the prepared form", answer.startswith("235") and proved, answer)
+    rows = [json.loads(x)["name"] for x in i.postern("user", "list", "--json").stdout.splitlines()]
+    claim("it is listed in one form", rows.count(one) == 1 and other.lower() not in rows, rows)
+    for bad in ("\u00e9\u0007", "a\ue000", "\u2060", "\u0627" + "1"):
+        r = i.postern("user", "passwd", one, input=bad + "\n")
+        claim(f"a password {bad!a} is refused, and why is said", r.returncode == 65 and "the password cannot be used" in r.stderr, r)
+    r = i.postern("user", "add", "a\u202eb", input="x\n")
+    claim("a name that shows as another is refused", r.returncode == 1 and "no user name" in r.stderr, r)
+    r = i.postern("user", "add", "a\uff0cb", input="x\n")
+    claim("and one that turns into what is forbidden", r.returncode == 1 and "blanks" in r.stderr, r)
+    claim("the old password is still there", login(i, one, password)[1].startswith("235"))
+    i.postern("user", "delete", one)
+
+
 def no_secrets(i):
     everything = i.log() + i.master_out()
     secrets = (i.password, WRONG, "a-good-password", "another-one", b64(f"\0{i.user}\0{i.password}"), b64(i.password))
@@ -276,5 +301,5 @@ def pam(i):
         os.unlink(service)
 
 
-run(grammar, mechanisms, clients, ownership, users, same_answers, scram_is_for_who_has_a_verifier, no_secrets, dead_authd, budgets, throttle, pam,
+run(grammar, mechanisms, clients, ownership, users, same_answers, unicode, scram_is_for_who_has_a_verifier, no_secrets, dead_authd, budgets, throttle, pam,
     sets=("errors_soft = 1000", "errors_max = 1000", "client_connection_rate = 0", "client_error_rate = 0", "client_tls_rate = 0"))

@@ -45,8 +45,9 @@ static void plain_has_three_parts(void)
 		{ SV("\0al\0secret"), SASL_PASSWORD, "al", "secret" },
 		{ SV("al\0al\0secret"), SASL_PASSWORD, "al", "secret" },
 		{ SV("\0al@x.example\0a b"), SASL_PASSWORD, "al@x.example", "a b" },
-		{ SV("bea\0al\0secret"), SASL_REFUSED, "", "" }, /* acting for another */
-		{ SV("\0al\0"), SASL_REFUSED, "", "" },          /* RFC 4616 2: not empty */
+		{ SV("\0e\xcc\x81\xc2\xad\0e\xcc\x81"), SASL_PASSWORD, "\xc3\xa9", "e\xcc\x81" }, /* RFC 4013; PAM wants bytes */
+		{ SV("bea\0al\0secret"), SASL_REFUSED, "", "" },                                  /* acting for another */
+		{ SV("\0al\0"), SASL_REFUSED, "", "" },                                           /* RFC 4616 2: not empty */
 		{ SV("\0\0secret"), SASL_MALFORMED, "", "" },
 		{ SV("\0al"), SASL_MALFORMED, "", "" },
 		{ SV("al"), SASL_MALFORMED, "", "" },
