@@ -94,10 +94,13 @@ static bool check_meta(const char *path, struct err *e)
 static void verify_and_exit(const char *path) NORETURN;
 static void verify_and_exit(const char *path)
 {
+	static const int deadly[] = { SIGALRM, SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGILL };
 	int null = open("/dev/null", O_WRONLY);
 	DB *db = new_db(path, NULL);
 
-	signal(SIGALRM, SIG_DFL);
+	/* Damaged pages may well kill the library: that is why it is a process of its own, and nobody's handler is to report it. */
+	for (size_t i = 0; i < COUNT(deadly); i++)
+		signal(deadly[i], SIG_DFL);
 	alarm(VERIFY_SECS);
 	if (null >= 0) {
 		dup2(null, STDOUT_FILENO);

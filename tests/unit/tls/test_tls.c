@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/wait.h>
 
 #define HANDSHAKE_MS 5000
@@ -459,6 +461,52 @@ static void a_handshake_byte_by_byte_has_a_deadline(void)
 	teardown(&w);
 }
 
+/* KeyUpdate says nothing to us, and OpenSSL reads on behind it. Made beforehand, so that they come faster than they are read. */
+static void flood_and_exit(int fd) NORETURN;
+static void flood_and_exit(int fd)
+{
+	enum { UPDATES = 60000 };
+	SSL *ssl = SSL_new(SSL_CTX_new(TLS_client_method()));
+	BIO *flood = BIO_new(BIO_s_mem());
+	char *bytes;
+	signal(SIGPIPE, SIG_IGN);
+	bool ok = SSL_set_fd(ssl, fd) == 1 && SSL_connect(ssl) == 1;
+	SSL_set0_wbio(ssl, flood);
+	for (int i = 0; ok && i < UPDATES; i++)
+		ok = SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1 && SSL_do_handshake(ssl) == 1;
+	long n = BIO_get_mem_data(flood, &bytes);
+	_exit(ok && fd_write_all(fd, bytes, (size_t)n, NULL) ? 0 : 1);
+}
+
+static void records_without_end_have_a_deadline(void)
+{
+	struct world w;
+	struct conn c;
+	struct tls_facts facts;
+	struct err e = { 0 };
+	int fds[2];
+	setup(&w);
+	CU_ASSERT_TRUE_FATAL(sock_pair(SOCK_STREAM, fds, NULL));
+	fflush(stdout);
+	pid_t child = fork();
+	if (child == 0) {
+		close(fds[0]);
+		flood_and_exit(fds[1]);
+	}
+	close(fds[1]);
+	conn_init(&c, fds[0], -1);
+	CU_ASSERT_TRUE_FATAL(tls_accept(w.server, &c, clock_mono_ms() + HANDSHAKE_MS, &facts, &e));
+	CU_ASSERT_TRUE(sock_wait(fds[0], POLLIN, 20000, &e));
+	uint64_t start = clock_mono_ms();
+	c.deadline_ms = start + 100;
+	CU_ASSERT_FALSE(conn_fill(&c, &e));
+	CU_ASSERT_TRUE(clock_mono_ms() - start < 300);
+	tls_end(&c);
+	conn_close(&c);
+	CU_ASSERT_EQUAL(waitpid(child, NULL, 0), child);
+	teardown(&w);
+}
+
 static void what_came_before_the_handshake_refuses_it(void)
 {
 	struct world w;
@@ -557,7 +605,8 @@ void suite_tls(void)
 		UNIT(a_chain_that_leads_nowhere_is_not_verified), UNIT(dane_believes_what_matches_and_nothing_else),
 		UNIT(a_modern_server_speaks_tls_1_3_alone), UNIT(a_ticket_is_good_on_its_own_listener_only),
 		UNIT(rsa_and_ecdsa_stand_side_by_side), UNIT(a_peer_that_talks_no_tls_is_an_error_with_a_reason),
-		UNIT(a_handshake_byte_by_byte_has_a_deadline), UNIT(what_came_before_the_handshake_refuses_it),
-		UNIT(large_transfers_go_through_whole), UNIT(a_client_certificate_is_named_and_judged), UNIT_END };
+		UNIT(a_handshake_byte_by_byte_has_a_deadline), UNIT(records_without_end_have_a_deadline),
+		UNIT(what_came_before_the_handshake_refuses_it), UNIT(large_transfers_go_through_whole),
+		UNIT(a_client_certificate_is_named_and_judged), UNIT_END };
 	unit_suite("tls", cases);
 }
