@@ -48,29 +48,80 @@ bool content_measure(struct order *o, struct err *e)
 	return true;
 }
 
+bool content_convert(struct order *o, struct err *e)
+{
+	const struct deliver_req *r = &o->item[0].req;
+	struct seven *s = seven_new();
+	char chunk[CHUNK];
+	size_t n;
+	bool ok = true;
+	for (uint64_t at = r->offset; ok && at < r->size; at += n) {
+		ok = read_chunk(o, at, chunk, &n, e);
+		if (ok)
+			seven_scan(s, (struct sv){ chunk, n });
+	}
+	ok = ok && seven_scanned(s, e);
+	if (ok)
+		o->seven = s;
+	else
+		seven_free(s);
+	return ok;
+}
+
+struct sending {
+	struct peer *p;
+	const struct order *o;
+	struct smtp_stuff stuff;
+	struct buf seven, wire;
+};
+
+static bool send_text(struct sending *s, struct sv text, struct err *e)
+{
+	buf_reset(&s->wire);
+	smtp_stuff(&s->stuff, text, &s->wire);
+	BUG_IF(!buf_ok(&s->wire));
+	return conn_put(&s->p->c, buf_sv(&s->wire), e);
+}
+
+static bool send_piece(struct sending *s, struct sv piece, struct err *e)
+{
+	if (!s->o->seven)
+		return send_text(s, piece, e);
+	buf_reset(&s->seven);
+	seven_write(s->o->seven, piece, &s->seven);
+	BUG_IF(!buf_ok(&s->seven));
+	return send_text(s, buf_sv(&s->seven), e);
+}
+
+static bool send_end(struct sending *s, struct err *e)
+{
+	if (s->o->seven) {
+		buf_reset(&s->seven);
+		seven_written(s->o->seven, &s->seven);
+		if (!send_text(s, buf_sv(&s->seven), e))
+			return false;
+	}
+	buf_reset(&s->wire);
+	smtp_stuff_end(&s->stuff, &s->wire);
+	return conn_put(&s->p->c, buf_sv(&s->wire), e) && conn_flush(&s->p->c, e);
+}
+
 bool content_send(struct peer *p, const struct order *o, bool *ret_unread, struct err *e)
 {
 	const struct deliver_req *r = &o->item[0].req;
-	struct buf out = BUF_INIT(2 * CHUNK + 8);
-	struct smtp_stuff stuff = { 0 };
+	struct sending s = {
+		.p = p, .o = o, .seven = BUF_INIT(SEVEN_OUT_MAX(CHUNK)), .wire = BUF_INIT(2 * SEVEN_OUT_MAX(CHUNK) + 8)
+	};
 	char chunk[CHUNK];
 	size_t n;
 	bool ok = true;
 	*ret_unread = false;
 	for (uint64_t at = r->offset; ok && at < r->size; at += n) {
-		if (!read_chunk(o, at, chunk, &n, e)) {
-			*ret_unread = true;
-			ok = false;
-			break;
-		}
-		buf_reset(&out);
-		smtp_stuff(&stuff, (struct sv){ chunk, n }, &out);
-		BUG_IF(!buf_ok(&out));
-		ok = conn_put(&p->c, buf_sv(&out), e);
+		*ret_unread = !read_chunk(o, at, chunk, &n, e);
+		ok = !*ret_unread && send_piece(&s, (struct sv){ chunk, n }, e);
 	}
-	buf_reset(&out);
-	smtp_stuff_end(&stuff, &out);
-	ok = ok && conn_put(&p->c, buf_sv(&out), e) && conn_flush(&p->c, e);
-	buf_free(&out);
+	ok = ok && send_end(&s, e);
+	buf_free(&s.seven);
+	buf_free(&s.wire);
 	return ok;
 }

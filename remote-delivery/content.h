@@ -7,6 +7,8 @@
 
 /* Reads it once: its size on the wire, and whether it holds bytes above 127. ERR_TEMP: it cannot be read. */
 bool content_measure(struct order *o, struct err *e) MUST_CHECK;
+/* For a host that takes 7 bits only: o->seven. ERR_PERM: it cannot be converted; ERR_TEMP: it cannot be read. */
+bool content_convert(struct order *o, struct err *e) MUST_CHECK;
 /* Behind a 354: dots doubled, line ends made CRLF, and the final dot. *ret_unread: the file failed, not the peer. */
 bool content_send(struct peer *p, const struct order *o, bool *ret_unread, struct err *e) MUST_CHECK;
 

@@ -4,6 +4,7 @@
 
 #include "ipc/msg_queue.h"
 #include "mail/maddr.h"
+#include "mail/seven.h"
 #include "spool/spool.h"
 
 #define ITEMS_MAX 50 /* RFC 5321 4.5.3.1.8: every server takes 100 recipients */
@@ -25,7 +26,8 @@ struct order {
 	/* of the message as it is sent (content.c) */
 	uint64_t wire_size;
 	bool eight_bit, eight_bit_head;
-	bool retry; /* some were put off to another transaction on the same connection */
+	struct seven *seven; /* it is converted on its way, in this transaction. NULL: sent as it is */
+	bool retry;          /* some were put off to another transaction on the same connection */
 };
 
 /* Checks what queue-mgr says: addresses become checked ones. false: a result says why, and the item is settled. */

@@ -24,11 +24,16 @@ static bool needs_utf8(const struct order *o, const struct item *it)
 /* Items that this host can never take are settled. */
 static void check_abilities(struct peer *p, struct order *o)
 {
+	struct err e;
 	if ((p->caps.set & CAP_SIZE) && p->caps.size_max > 0 && o->wire_size > p->caps.size_max) {
 		char text[200];
 		snprintf(text, sizeof text, "the message has %llu bytes, the host takes %llu", (unsigned long long)o->wire_size,
 			(unsigned long long)p->caps.size_max);
 		fail_all(o, p, "5.3.4", text);
+		return;
+	}
+	if (o->eight_bit && !(p->caps.set & CAP_8BITMIME) && !content_convert(o, &e)) {
+		order_settle(o, &e, "5.6.3", p->label);
 		return;
 	}
 	for (size_t i = 0; i < o->n; i++) {
@@ -44,7 +49,7 @@ static void check_abilities(struct peer *p, struct order *o)
 static void put_mail_params(const struct peer *p, const struct order *o, struct buf *out)
 {
 	const struct spool_options *opt = &o->options;
-	if (p->caps.set & CAP_SIZE)
+	if ((p->caps.set & CAP_SIZE) && !o->seven) /* converted it has another size */
 		buf_putf(out, " SIZE=%llu", (unsigned long long)o->wire_size);
 	if ((p->caps.set & CAP_8BITMIME) && o->eight_bit)
 		buf_puts(out, " BODY=8BITMIME");
@@ -299,16 +304,10 @@ static bool leave(struct peer *p, const struct cfg_remote *cfg)
 	return true;
 }
 
-bool transaction(struct peer *p, struct order *o, const struct cfg_remote *cfg, struct err *e)
+static bool carry_out(struct peer *p, struct order *o, const struct cfg_remote *cfg, struct err *e)
 {
 	size_t accepted = 0;
 	bool mail_ok = false;
-	o->retry = false;
-	for (size_t i = 0; i < o->n; i++)
-		o->item[i].accepted = false;
-	check_abilities(p, o);
-	if (!order_open(o))
-		return true;
 	bool ok = p->caps.set & CAP_PIPELINING ? pipelined(p, o, cfg, &accepted, &mail_ok, e)
 					       : one_by_one(p, o, cfg, &accepted, &mail_ok, e);
 	if (!ok)
@@ -316,4 +315,17 @@ bool transaction(struct peer *p, struct order *o, const struct cfg_remote *cfg, 
 	if (accepted == 0)
 		return leave(p, cfg);
 	return send_message(p, o, cfg, e);
+}
+
+bool transaction(struct peer *p, struct order *o, const struct cfg_remote *cfg, struct err *e)
+{
+	o->retry = false;
+	for (size_t i = 0; i < o->n; i++)
+		o->item[i].accepted = false;
+	o->seven = NULL;
+	check_abilities(p, o);
+	bool ok = !order_open(o) || carry_out(p, o, cfg, e);
+	seven_free(o->seven);
+	o->seven = NULL;
+	return ok;
 }

@@ -1,4 +1,5 @@
 """remote-delivery: mail reaches other hosts, whatever they and the DNS do."""
+import email
 import os
 import socket
 import tempfile
@@ -70,6 +71,8 @@ Host("helo", answer=at("EHLO", "502 5.5.1 what?"), caps=()).mx("helo")
 Host("dsn", caps=("PIPELINING", "DSN")).mx("dsn")
 Host("ascii").mx("ascii")
 Host("utf8", caps=("SMTPUTF8", "8BITMIME")).mx("utf8")
+Host("seven", caps=("PIPELINING", "SIZE 100000")).mx("seven")
+Host("eight", caps=("PIPELINING", "8BITMIME")).mx("eight")
 Host("routed")
 Host("his")
 Host("from")
@@ -206,6 +209,33 @@ def abilities(i):
     claim("a host without DSN: the sender is told that it was relayed", i.wait_log(r" accepted from= to=sender@client.example"), last(i))
 
 
+EIGHT = """MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary=b
+
+--b
+Content-Type: text/plain; charset=utf-8
+Content-Transfer-Encoding: 8bit
+
+.h\u00e4tt' ich = und \u20ac
+--b
+Content-Type: text/plain
+
+ascii = ascii
+--b--
+"""
+
+
+def seven_bits(i):
+    m = arrives(i, "eight.example", "eight", msg=EIGHT)
+    claim("8 bits go to who takes them", "BODY=8BITMIME" in " ".join(m.session.commands) and EIGHT.encode().replace(b"\n", b"\r\n") in m.data, m.data)
+    m = arrives(i, "seven.example", "seven", msg=EIGHT)
+    parts = email.message_from_bytes(m.data).get_payload()
+    claim("who takes 7 bits gets 7", m.data.isascii() and "BODY=" not in " ".join(m.session.commands), m.data)
+    claim("and reads the same", parts[0].get_payload(decode=True).decode() == ".h\u00e4tt' ich = und \u20ac"
+          and parts[1].get_payload() == "ascii = ascii", m.data)
+    fails(i, "seven.example", "5.6.3", "signature", msg=EIGHT.replace("multipart/mixed", "multipart/signed"))
+
+
 def routes(i):
     c = i.smtp()
     c.hello()
@@ -256,7 +286,7 @@ def sections(i):
 no_open_relay()
 zones = Zones("\n".join(RECORDS))
 try:
-    run(sections, plain, names, endings, replies, recipients, abilities, routes,
+    run(sections, plain, names, endings, replies, recipients, abilities, seven_bits, routes,
         sets=[f"dns_servers = 127.0.0.1@{zones.port}", f"remote_port = {port}", "trusted_networks = 127.0.0.0/8", "dns_timeout = 5s",
               "remote_done_timeout = 2s", "mta_sts = no"])
 finally:
