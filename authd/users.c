@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define FILE_NAME "users.db"
@@ -87,6 +88,24 @@ static bool take_lock(struct users *u, int dirfd, uint64_t until_ms, struct err 
 	return true;
 }
 
+/* Who can write it can log in as anybody, who can read it has the verifiers. */
+static bool is_private(int dirfd, const char *name, struct err *e)
+{
+	struct stat st;
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0)
+		return errno == ENOENT || err_sys(e, ERR_TEMP, "look at the user data base");
+	const char *shown = *name ? "auth/" FILE_NAME : "auth";
+	if (*name && !S_ISREG(st.st_mode))
+		return err_set(e, ERR_PERM, "state_directory/%s is no regular file", shown);
+	if (st.st_uid != geteuid())
+		return err_set(e, ERR_PERM, "state_directory/%s belongs to uid %u, not to this daemon's, %u: chown it", shown,
+			(unsigned)st.st_uid, (unsigned)geteuid());
+	if (st.st_mode & (S_IRWXG | S_IRWXO))
+		return err_set(e, ERR_PERM, "state_directory/%s: mode %04o lets others in: chmod %04o", shown,
+			(unsigned)(st.st_mode & 07777), (unsigned)(st.st_mode & 0700));
+	return true;
+}
+
 /* Private: the environment's memory is this process's; recovery at each opening is what makes a kill harmless. */
 static bool open_env(struct users *u, const char *path, struct err *e)
 {
@@ -156,7 +175,8 @@ struct users *users_open(int dirfd, const char *path, uint64_t wait_ms, struct e
 {
 	struct users *u = mem_new(sizeof *u);
 	u->lock = -1;
-	if (take_lock(u, dirfd, clock_mono_ms() + wait_ms, e) && open_env(u, path, e) && open_db(u, e) && load_secret(u, e))
+	if (is_private(dirfd, "", e) && is_private(dirfd, FILE_NAME, e) && take_lock(u, dirfd, clock_mono_ms() + wait_ms, e) &&
+		open_env(u, path, e) && open_db(u, e) && load_secret(u, e))
 		return u;
 	users_close(u);
 	return NULL;

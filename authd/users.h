@@ -10,7 +10,7 @@
 struct users;
 
 /* path and dirfd are the same directory. Waits up to wait_ms for the authd before us to let go. NULL: ERR_TEMP, it did not, or the
- * system said no; ERR_PERM: damaged. */
+ * system said no; ERR_PERM: damaged, or others can reach it. */
 struct users *users_open(int dirfd, const char *path, uint64_t wait_ms, struct err *e);
 void users_close(struct users *u); /* NULL is fine */
 

@@ -102,6 +102,7 @@ int cmd_check(struct tool *t, int argc, char **argv)
 	check_aliases(&c);
 	check_mailboxes(&c);
 	check_system(&c);
+	check_auth(&c);
 	check_tls(&c);
 	check_homes(&c);
 	code = tell(&c, json);

@@ -26,6 +26,7 @@ void check_aliases(struct check *c);
 void check_mailboxes(struct check *c);
 void check_system(struct check *c); /* users, directories, kernel */
 void check_tls(struct check *c);    /* certificates */
+void check_auth(struct check *c);   /* the user data base */
 void check_homes(struct check *c);  /* .forward; rename or copy */
 
 #endif

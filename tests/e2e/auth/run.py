@@ -224,6 +224,44 @@ def dead_authd(i):
     claim("it comes back, with its users", until(lambda: login(i)[1].startswith("235")))
 
 
+def bad_data_base(i):
+    """What is wrong with it is said by `postern check`, in the log, and to clients as 454."""
+    i.expect_deaths = True
+    auth = f"{i.dir}/state/auth"
+    owner = os.stat(f"{auth}/users.db")
+
+    def broken(what, said, logged):
+        r = i.postern("check")
+        claim(f"{what}: `postern check` says so", r.returncode != 0 and said in r.stdout + r.stderr, r)
+        i.kill("authd")
+        claim(f"{what}: the log has why", i.wait_log("users-failed level=error.*" + logged))
+        s, answer = login(i)
+        claim(f"{what}: AUTH is 454, for whomever", answer.startswith("454 4.7.0") and s.cmd("NOOP").startswith("250"), answer)
+        r = i.postern("user", "list")
+        claim(f"{what}: `postern user` fails, too", r.returncode == 1 and r.stderr, r)
+        claim(f"{what}: mail from others flows", i.send().startswith("250"))
+
+    os.chmod(auth, 0o770)
+    broken("a directory that its group can write", "lets others in", "lets others in: chmod 0700")
+    os.chmod(auth, 0o700)
+    claim("mended it works, without a restart", until(lambda: login(i)[1].startswith("235")))
+    os.chmod(f"{auth}/users.db", 0o644)
+    broken("a data base that all can read", "lets others in", "chmod 0600")
+    os.chmod(f"{auth}/users.db", 0o600)
+    if ROOT:
+        os.chown(f"{auth}/users.db", 0, 0)
+        broken("one that is root's", "belongs to uid 0", "belongs to uid 0")
+        os.chown(f"{auth}/users.db", owner.st_uid, owner.st_gid)
+    claim("the users are still there", until(lambda: login(i)[1].startswith("235")))
+    with open(f"{auth}/users.db", "r+b") as f:
+        f.truncate(100)
+    broken("a truncated one", "is damaged", "damaged")
+    i.down()
+    shutil.rmtree(auth)
+    i.up()
+    claim("after a fresh start there are users again", until(lambda: login(i)[1].startswith("235")))
+
+
 def start_afresh(i, *sets):
     """With all failures and budgets forgotten."""
     i.down()
@@ -301,5 +339,5 @@ def pam(i):
         os.unlink(service)
 
 
-run(grammar, mechanisms, clients, ownership, users, same_answers, unicode, scram_is_for_who_has_a_verifier, no_secrets, dead_authd, budgets, throttle, pam,
+run(grammar, mechanisms, clients, ownership, users, same_answers, unicode, scram_is_for_who_has_a_verifier, no_secrets, dead_authd, budgets, throttle, bad_data_base, pam,
     sets=("errors_soft = 1000", "errors_max = 1000", "client_connection_rate = 0", "client_error_rate = 0", "client_tls_rate = 0"))

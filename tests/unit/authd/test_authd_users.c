@@ -214,6 +214,60 @@ static void a_kill_tears_nothing(void)
 	remove_place(&p);
 }
 
+static void what_others_can_reach_is_not_used(void)
+{
+	struct place p = make_place();
+	struct err e = { 0 };
+	users_close(open_at(&p));
+	static const struct {
+		const char *name;
+		mode_t mode, good;
+		const char *want;
+	} t[] = { { ".", 0770, 0700, "chmod 0700" }, { ".", 0701, 0700, "chmod 0700" }, { "users.db", 0660, 0600, "chmod 0600" },
+		{ "users.db", 0604, 0600, "chmod 0600" } };
+	for (size_t i = 0; i < COUNT(t); i++) {
+		CU_ASSERT_EQUAL(fchmodat(p.fd, t[i].name, t[i].mode, 0), 0);
+		CU_ASSERT_PTR_NULL(users_open(p.fd, p.path, 0, &e));
+		CU_ASSERT_EQUAL(e.kind, ERR_PERM);
+		CU_ASSERT_PTR_NOT_NULL(strstr(e.text, t[i].want));
+		CU_ASSERT_EQUAL(fchmodat(p.fd, t[i].name, t[i].good, 0), 0);
+		users_close(open_at(&p));
+	}
+	CU_ASSERT_EQUAL(renameat(p.fd, "users.db", p.fd, "elsewhere"), 0);
+	CU_ASSERT_EQUAL(symlinkat("elsewhere", p.fd, "users.db"), 0);
+	CU_ASSERT_PTR_NULL(users_open(p.fd, p.path, 0, &e));
+	remove_place(&p);
+}
+
+/* Cut off anywhere, it is not taken for an empty one. */
+static void a_truncated_data_base_has_no_users_to_be_unknown(void)
+{
+	static const off_t sizes[] = { 0, 100, 4096, 8192, 12288, 20000 };
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		struct place p = make_place();
+		struct users *u = open_at(&p);
+		struct err e = { 0 };
+		struct record r;
+		char name[20];
+		record_init(&r);
+		for (unsigned n = 0; n < 300; n++) {
+			snprintf(name, sizeof name, "user%u", n);
+			CU_ASSERT_TRUE(
+				put(u, name, "$y$a-hash-that-takes-some-room-so-that-there-are-several-pages-of-them", "", NULL));
+		}
+		users_close(u);
+		int fd = openat(p.fd, "users.db", O_WRONLY | O_CLOEXEC);
+		CU_ASSERT_EQUAL(ftruncate(fd, sizes[i]), 0);
+		fd_close(&fd);
+		u = users_open(p.fd, p.path, 0, &e);
+		CU_ASSERT_TRUE(u ? users_get(u, "user299", &r, &e) == USERS_FAILED : e.kind == ERR_PERM);
+		CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "damaged"));
+		users_close(u);
+		record_free(&r);
+		remove_place(&p);
+	}
+}
+
 static void damage_is_said(void)
 {
 	struct place p = make_place();
@@ -241,6 +295,8 @@ void suite_authd_users(void)
 		UNIT(whether_anybody_has_a_verifier_is_known),
 		UNIT(one_process_owns_it_at_a_time),
 		UNIT(a_kill_tears_nothing),
+		UNIT(what_others_can_reach_is_not_used),
+		UNIT(a_truncated_data_base_has_no_users_to_be_unknown),
 		UNIT(damage_is_said),
 		UNIT_END,
 	};
