@@ -146,7 +146,7 @@ enum phase message_end(struct session *s, struct buf *reply)
 	if (r.code == 0 && take_message(s, &r)) {
 		smtp_replyf(reply, 250, "2.0.0", "Ok: queued as %s", s->txn.id.text);
 		s->accepted++;
-		s->errors = 0;
+		s->errors = s->idle_talk = 0;
 	} else {
 		session_refuse(s, reply, "DATA", maddr_text(&s->txn.first, first), &r);
 	}

@@ -102,7 +102,7 @@ static const char *become(struct session *s, const struct xclient *x)
 		memcpy(s->account, x->login, sizeof s->account);
 	memcpy(s->helo, x->helo, sizeof s->helo);
 	s->esmtp = x->has_helo && !x->smtp;
-	s->errors = 0;
+	s->errors = s->idle_talk = 0;
 	s->proxied = true;
 	s->phase = x->has_helo ? PH_HELLO : PH_START;
 	return x->has_addr ? s->ops->client_changed(s->env, c) : NULL;

@@ -4,7 +4,8 @@
 #include "content.h"
 #include "rules.h"
 
-#define KEEP_RCPTS 64 /* memory kept for the next message */
+#define IDLE_TALK_MAX 100 /* more NOOPs and the like than a client has use for, callers that verify addresses included */
+#define KEEP_RCPTS 64     /* memory kept for the next message */
 #define KEEP_HEADER (64 * 1024)
 #define ADDED_MAX 2000 /* Date, From, Message-ID: an address and a host name are the longest in them */
 
@@ -219,6 +220,8 @@ static void run_line(struct session *s, struct sv line, struct buf *reply)
 		session_complain(s, reply, 501, "5.5.4", "%s takes no argument", c->verb);
 	else
 		s->phase = c->run(s, arg, reply);
+	if (c && c->idle && ++s->idle_talk > IDLE_TALK_MAX && s->phase != PH_QUIT)
+		count_error(s, reply);
 	/* A proxy may pass on whatever its client says from here: that must not become somebody else. */
 	if (s->proxied && c && c->run != cmd_xclient)
 		s->client.may_xclient = false;

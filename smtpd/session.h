@@ -144,6 +144,7 @@ struct session {
 	bool auth_open;       /* authd waits for a response */
 	bool skipping;        /* within a command line that is too long */
 	unsigned errors;      /* since the last accepted message */
+	unsigned idle_talk;   /* the same for commands that bring no message nearer */
 	uint64_t delay_ms;    /* set by session_feed(): send the reply only after this time */
 	uint64_t accepted, refused, commands;
 	struct vec looked;  /* what tables said since MAIL (rules.c) */
@@ -175,6 +176,7 @@ struct command {
 	enum phase (*run)(
 		struct session *s, struct sv arg, struct buf *reply); /* returns the next phase; on failure the present one */
 	void (*params)(const struct session *s, struct buf *out);     /* for HELP; NULL: it has none */
+	bool idle;                                                    /* a session of these alone has no purpose */
 };
 extern const struct command session_commands[]; /* ends with verb NULL */
 

@@ -417,6 +417,27 @@ static void an_alias_that_does_not_fit_adds_nobody(void)
 	world_close(&w);
 }
 
+static void talk_without_end_is_an_error(void)
+{
+	static const char *const idle[] = { "NOOP\r\n", "RSET\r\n", "HELP\r\n", "VRFY x\r\n", "EHLO c.example\r\n" };
+	for (size_t i = 0; i < COUNT(idle); i++) {
+		struct world w;
+		world_open(&w, CLIENT_NET);
+		w.cfg.smtpd.errors_max = 3;
+		world_say(&w, SV("EHLO c.example\r\n"), 100);
+		for (unsigned k = 0; k < 99; k++)
+			world_say(&w, sv_of(idle[i]), 100);
+		CU_ASSERT(w.s.errors == 0 && w.s.phase == PH_HELLO);
+		world_say(&w, SV("MAIL FROM:<>\r\nRCPT TO:<user@here.example>\r\nDATA\r\n\r\n.\r\n"), 100);
+		for (unsigned k = 0; k < 102; k++) /* a message is a purpose: the count begins anew */
+			world_say(&w, sv_of(idle[i]), 100);
+		CU_ASSERT(w.s.errors == 2 && w.s.phase == PH_HELLO);
+		world_say(&w, sv_of(idle[i]), 100);
+		CU_ASSERT(w.s.phase == PH_QUIT && sv_find(buf_sv(&w.replies), SV("421 4.7.0 ")) > 0);
+		world_close(&w);
+	}
+}
+
 void suite_smtpd_session(void)
 {
 	static const struct unit_case cases[] = {
@@ -439,6 +460,7 @@ void suite_smtpd_session(void)
 		UNIT(the_101st_recipient_waits_for_another_message),
 		UNIT(each_mailbox_is_a_recipient_once),
 		UNIT(an_alias_that_does_not_fit_adds_nobody),
+		UNIT(talk_without_end_is_an_error),
 		UNIT_END,
 	};
 	unit_suite("smtpd_session", cases);
