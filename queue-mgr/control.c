@@ -2,6 +2,7 @@
 
 #include "act.h"
 #include "control_list.h"
+#include "dest.h"
 #include "base/fd.h"
 #include "base/log.h"
 
@@ -129,6 +130,16 @@ static void visit(struct chan *c, uint32_t slot, int *files)
 	}
 }
 
+/* False: none is left. */
+static bool next_dest(struct chan *c)
+{
+	if (!c->admin || !dests_next(c->q, &c->dest_cursor, &c->dest))
+		return false;
+	c->matched++;
+	c->tell = TELL_DEST;
+	return true;
+}
+
 static void walk(struct chan *c)
 {
 	struct err e;
@@ -144,6 +155,8 @@ static void walk(struct chan *c)
 			chan_close(c);
 			return;
 		}
+		if (c->req.op == QOP_DESTS && next_dest(c))
+			continue;
 		if (c->cursor < c->end)
 			visit(c, c->cursor++, &files);
 		else if (!list_corrupt(c)) {
@@ -172,7 +185,10 @@ static bool on_request(void *chan, void *msg, struct err *e)
 	c->failed[0] = '\0';
 	c->walking = true;
 	c->cursor = 0;
-	c->end = index_end(c->q->index);
+	c->dest_cursor = 0;
+	c->end = c->req.op == QOP_DESTS ? 0 : index_end(c->q->index);
+	if (c->req.op == QOP_DESTS && !c->admin)
+		snprintf(c->failed, sizeof(c->failed), "only admins may see this: root and members of the admin group");
 	if (c->req.id[0] != '\0') {
 		uint32_t slot = spool_id_parse(sv_of(c->req.id), &id) ? index_find(c->q->index, &id) : INDEX_NONE;
 		c->cursor = slot == INDEX_NONE ? c->end : slot;

@@ -176,6 +176,11 @@ static bool send_some(struct chan *c, struct err *e)
 			return false;
 		c->tell = TELL_NOTHING;
 		return true;
+	case TELL_DEST:
+		if (!ipc_send(c->watch.fd, &queue_dest_desc, &c->dest, 0, e))
+			return false;
+		c->tell = TELL_NOTHING;
+		return true;
 	case TELL_NOTHING:
 		break;
 	}

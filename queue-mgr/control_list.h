@@ -23,9 +23,11 @@ struct chan { /* one admin's tool */
 	/* what is being told */
 	struct msg *msg; /* read for this request only; has no lock and no entry */
 	uint32_t msg_slot;
-	enum { TELL_NOTHING, TELL_ENTRY, TELL_RCPTS, TELL_CONTENT } tell;
+	enum { TELL_NOTHING, TELL_ENTRY, TELL_RCPTS, TELL_CONTENT, TELL_DEST } tell;
 	size_t next_rcpt, told;
 	struct queue_entry entry;
+	size_t dest_cursor;
+	struct queue_dest dest;
 	DIR *corrupt;
 	bool corrupt_read;
 };

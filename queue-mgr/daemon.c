@@ -3,6 +3,7 @@
 #include "bouncing.h"
 #include "control.h"
 #include "deliver.h"
+#include "dest.h"
 #include "finish.h"
 #include "fresh.h"
 #include "late.h"
@@ -211,6 +212,7 @@ static const struct {
 	{ look_init },
 	{ fresh_init },
 	{ deliver_init },
+	{ dests_init },
 	{ bouncing_init },
 	{ late_init },
 	{ lend_init },
@@ -223,9 +225,10 @@ static bool init(struct qmgr *q, struct err *e)
 	unsigned slots = (unsigned)MIN(q->queue->local_slots, q->cfg->local.local_workers_max);
 	q->index = index_new(ENTRIES_MAX);
 	/* One mailbox may have most of the slots, never all: the last is for others. Twice, as each may have one more waiting. */
+	unsigned most = (unsigned)MIN(q->queue->destination_connections_max, MAX(q->cfg->remote.remote_workers_max, 2u) - 1);
 	const struct window window[LANE_COUNT] = {
 		[LANE_LOCAL] = { MIN(WINDOW_START, MAX(slots, 2u) - 1), 2 * (MAX(slots, 2u) - 1) },
-		[LANE_REMOTE] = { WINDOW_START, MAX((unsigned)q->cfg->remote.remote_workers_max, 2u) - 1 },
+		[LANE_REMOTE] = { (unsigned)MIN(WINDOW_START, most), most },
 	};
 	q->sched = sched_new(q->index, window);
 	q->reasons = reasons_new(REASONS_KEPT);

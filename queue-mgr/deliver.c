@@ -1,5 +1,6 @@
 #include "deliver.h"
 
+#include "dest.h"
 #include "work.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -11,7 +12,8 @@
 #define GROUP_MAX 50          /* recipients of one delivery (RFC 5321 4.5.3.1.8: at least 100 must be taken) */
 #define IDLE_MS 60000         /* an agent that had no work for so long is let go */
 #define ANSWER_EXTRA_MS 60000 /* beyond the agent's own timeout */
-#define AWAY_MS 500           /* pause after a connect that failed */
+#define RESERVE_PARTS 8
+#define AWAY_MS 500 /* pause after a connect that failed */
 
 struct slot {
 	struct qmgr *q;
@@ -214,6 +216,18 @@ bool deliver_free(struct qmgr *q, enum lane lane, unsigned *ret_slot)
 	return true;
 }
 
+/* Slots of hosts that hang are held for minutes: one in eight is never a bulk job's. */
+bool deliver_scarce(const struct qmgr *q, enum lane lane)
+{
+	const struct deliver *d = q->deliver;
+	unsigned all = 0, busy = 0;
+	for (unsigned i = 0; i < d->n; i++) {
+		all += d->slot[i].lane == lane;
+		busy += d->slot[i].lane == lane && d->slot[i].n_sent > 0;
+	}
+	return lane == LANE_REMOTE && all > 1 && busy + MAX(all / RESERVE_PARTS, 1u) >= all;
+}
+
 unsigned deliver_best(const struct qmgr *q, unsigned slot, uint32_t dest)
 {
 	const struct deliver *d = q->deliver;
@@ -337,6 +351,7 @@ void deliver_send(struct qmgr *q, unsigned slot, struct rcpt *lead)
 	if (s->n_sent == 0)
 		s->since_ms = ev_now_ms(q->loop);
 	s->dest = lead->unit.dest;
+	dests_sent(q, lead);
 	while (done < n && send_one(s, group[done], done + 1 < n, &e))
 		done++;
 	if (done == n)

@@ -12,6 +12,8 @@ bool deliver_init(struct qmgr *q, struct err *e);
 void deliver_free_all(struct qmgr *q);
 /* A slot with nothing to do; false: all are busy, or the agent is away. */
 bool deliver_free(struct qmgr *q, enum lane lane, unsigned *ret_slot);
+/* So few are free that bulk jobs must leave them to others. */
+bool deliver_scarce(const struct qmgr *q, enum lane lane);
 /* Another free slot, when that had this destination last: its agent may still be connected there. */
 unsigned deliver_best(const struct qmgr *q, unsigned slot, uint32_t dest);
 /* A busy slot that may take one more, and that: picked from the scheduler. */

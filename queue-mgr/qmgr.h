@@ -49,6 +49,7 @@ struct qmgr {
 	struct recover *recover;
 	struct control *control;
 	struct space *space;
+	struct dests *dests;
 };
 
 uint32_t q_now(void); /* Unix time */

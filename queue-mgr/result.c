@@ -2,6 +2,7 @@
 #include "work.h"
 
 #include "deliver.h"
+#include "dest.h"
 #include "finish.h"
 #include "base/log.h"
 
@@ -54,7 +55,8 @@ static enum sched_end apply(struct qmgr *q, struct rcpt *r, const struct deliver
 	}
 	bool failed = res->status == FAILED && !q->cfg->global.soft_bounce;
 	rcpt_result(r, failed ? RCPT_FAILED : RCPT_DEFERRED, res->dsn, res->text, res->where);
-	return failed ? SCHED_NEITHER : SCHED_FAILURE;
+	/* A host that refuses one message, or asks for it later, is well. */
+	return r->cls == CLASS_REMOTE && dest_verdict(res) == DEST_WELL ? SCHED_NEITHER : failed ? SCHED_NEITHER : SCHED_FAILURE;
 }
 
 void work_result(struct qmgr *q, struct rcpt *r, const struct deliver_res *res)
@@ -70,6 +72,8 @@ void work_result(struct qmgr *q, struct rcpt *r, const struct deliver_res *res)
 	}
 	if (r->lead)
 		sched_done(q->sched, r->unit.dest, end);
+	if (r->lead && res != NULL)
+		dests_result(q, r, res);
 	finish_msg(q, m);
 }
 

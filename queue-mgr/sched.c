@@ -4,7 +4,6 @@
 
 #define FLOWS_MAX (1u << 24) /* each has something waiting, which is bounded elsewhere */
 #define DESTS_KEPT 20000     /* what was learnt of idle ones is forgotten beyond */
-#define URGENT_TURNS 8       /* of destinations with urgent mail, for each of those without */
 #define WINDOW_UNIT 256u     /* windows are kept in 1/256 */
 
 struct flow {
@@ -14,6 +13,7 @@ struct flow {
 	uint32_t entry_first, entry_last;
 	uint32_t sender;
 	uint8_t ring;
+	bool light; /* its sender had little waiting at the last put */
 };
 
 struct flows { /* a ring: taken at the front, put back behind */
@@ -24,6 +24,9 @@ struct dest {
 	uint32_t key;
 	unsigned window; /* in WINDOW_UNIT */
 	unsigned busy;
+	unsigned cap;
+	size_t waiting;
+	size_t light; /* flows */
 	int credit[RING_COUNT];
 	struct flows ring[RING_COUNT];
 	struct dest *prev, *next; /* among the ready ones */
@@ -34,15 +37,24 @@ struct ready { /* something waits and the window has room */
 	struct dest *first, *last;
 };
 
+enum kind { URGENT, LIGHT, USUAL, KIND_COUNT };
+static const int kind_weight[KIND_COUNT] = { [URGENT] = 8, [LIGHT] = 4, [USUAL] = 1 };
+
 struct sched {
 	struct index *ix;
 	struct hmap *dests, *flows;
+	struct hmap *senders; /* struct sender, of those who have something waiting */
 	struct lane_state {
-		struct ready urgent, usual;
-		unsigned turn, start, max; /* the last two: windows */
+		struct ready ready[KIND_COUNT];
+		int credit[KIND_COUNT];
+		unsigned start, max; /* windows */
 	} lane[LANE_COUNT];
 	struct dest many;
 	size_t units, entries;
+};
+
+struct sender {
+	size_t waiting;
 };
 
 struct flow_key {
@@ -57,6 +69,7 @@ struct sched *sched_new(struct index *ix, const struct window window[LANE_COUNT]
 	s->ix = ix;
 	s->dests = hmap_new(FLOWS_MAX);
 	s->flows = hmap_new(FLOWS_MAX);
+	s->senders = hmap_new(FLOWS_MAX);
 	for (size_t i = 0; i < LANE_COUNT; i++) {
 		s->lane[i].start = window[i].start * WINDOW_UNIT;
 		s->lane[i].max = window[i].max * WINDOW_UNIT;
@@ -70,6 +83,7 @@ void sched_free(struct sched *s)
 		return;
 	hmap_free(s->dests, free);
 	hmap_free(s->flows, free);
+	hmap_free(s->senders, free);
 	free(s);
 }
 
@@ -94,7 +108,7 @@ static void forget_idle(struct sched *s)
 	void *value;
 	while (hmap_next(s->dests, &cursor, &key, &value)) {
 		struct dest *d = value;
-		if (d->busy == 0 && !has_work(d)) {
+		if (d->busy == 0 && !has_work(d) && d->cap == SCHED_UNCAPPED) {
 			uint32_t k = d->key;
 			free(hmap_del(s->dests, key_of(&k)));
 		}
@@ -115,6 +129,7 @@ static struct dest *get_dest(struct sched *s, uint32_t key)
 	d = mem_new(sizeof(*d));
 	d->key = key;
 	d->window = lane_of(s, d)->start;
+	d->cap = SCHED_UNCAPPED;
 	BUG_IF(!hmap_put(s->dests, key_of(&key), d));
 	return d;
 }
@@ -133,8 +148,8 @@ static void unready(struct dest *d)
 /* Puts it behind the other ready ones of its kind, or takes it out. */
 static void set_ready(struct sched *s, struct dest *d)
 {
-	struct ready *r = d->ring[RING_URGENT].first != NULL ? &lane_of(s, d)->urgent : &lane_of(s, d)->usual;
-	if (d == &s->many || !has_work(d) || (d->busy + 1) * WINDOW_UNIT > d->window)
+	struct ready *r = &lane_of(s, d)->ready[d->ring[RING_URGENT].first != NULL ? URGENT : d->light > 0 ? LIGHT : USUAL];
+	if (d == &s->many || !has_work(d) || d->busy >= d->cap || (d->busy + 1) * WINDOW_UNIT > d->window)
 		r = NULL;
 	if (r == d->ready)
 		return;
@@ -177,11 +192,42 @@ static struct flow *get_flow(struct sched *s, struct dest *d, uint32_t sender, e
 	return f;
 }
 
+/* --- senders --------------------------------------------------------------------------------------------------------------- */
+
+static void set_light(struct flow *f, bool light)
+{
+	f->dest->light += light && !f->light;
+	f->dest->light -= !light && f->light;
+	f->light = light;
+}
+
+/* One more waits in this flow. */
+static void count_in(struct sched *s, struct flow *f)
+{
+	struct sender *from = hmap_get(s->senders, key_of(&f->sender));
+	if (from == NULL) {
+		from = mem_new(sizeof(*from));
+		BUG_IF(!hmap_put(s->senders, key_of(&f->sender), from));
+	}
+	from->waiting++;
+	f->dest->waiting++;
+	set_light(f, from->waiting <= SCHED_LIGHT);
+}
+
+static void count_out(struct sched *s, const struct flow *f)
+{
+	struct sender *from = hmap_get(s->senders, key_of(&f->sender));
+	f->dest->waiting--;
+	if (--from->waiting == 0)
+		free(hmap_del(s->senders, key_of(&f->sender)));
+}
+
 static bool flow_empty(const struct flow *f) { return f->first == NULL && f->entry_first == INDEX_NONE; }
 
 static void flow_drop(struct sched *s, struct flow *f)
 {
 	struct flow_key k = { f->dest->key, f->sender, f->ring };
+	set_light(f, false);
 	hmap_del(s->flows, (struct sv){ (const char *)&k, sizeof(k) });
 	free(f);
 }
@@ -203,6 +249,7 @@ static void unlink_unit(struct sched *s, struct flow *f, struct unit *u)
 	u->prev = u->next = NULL;
 	u->flow = NULL;
 	s->units--;
+	count_out(s, f);
 }
 
 /* --- waiting --------------------------------------------------------------------------------------------------------------- */
@@ -218,6 +265,7 @@ void sched_put(struct sched *s, struct unit *u, enum ring ring)
 	*(f->last != NULL ? &f->last->next : &f->first) = u;
 	f->last = u;
 	s->units++;
+	count_in(s, f);
 	set_ready(s, d);
 }
 
@@ -249,6 +297,7 @@ void sched_put_entry(struct sched *s, uint32_t slot, enum ring ring)
 		index_at(s->ix, f->entry_last)->link = slot;
 	f->entry_last = slot;
 	s->entries++;
+	count_in(s, f);
 	set_ready(s, d);
 }
 
@@ -298,6 +347,7 @@ static void take_from(struct sched *s, struct flow *f, struct pick *ret)
 		f->entry_last = INDEX_NONE;
 	en->state = ENTRY_IDLE;
 	s->entries--;
+	count_out(s, f);
 }
 
 static void take(struct sched *s, struct dest *d, struct pick *ret)
@@ -323,18 +373,45 @@ static bool start(struct sched *s, struct dest *d, struct pick *ret)
 	return true;
 }
 
+bool sched_ready_light(const struct sched *s, enum lane lane)
+{
+	return s->lane[lane].ready[URGENT].first != NULL || s->lane[lane].ready[LIGHT].first != NULL;
+}
+
 bool sched_ready(const struct sched *s, enum lane lane)
 {
-	return s->lane[lane].urgent.first != NULL || s->lane[lane].usual.first != NULL;
+	return sched_ready_light(s, lane) || s->lane[lane].ready[USUAL].first != NULL;
+}
+
+/* As next_ring() does it. */
+static struct dest *next_dest(struct lane_state *l, enum kind last)
+{
+	int best = -1, all = 0;
+	for (int i = 0; i <= (int)last; i++) {
+		if (l->ready[i].first == NULL) {
+			l->credit[i] = 0;
+			continue;
+		}
+		l->credit[i] += kind_weight[i];
+		all += kind_weight[i];
+		if (best < 0 || l->credit[i] > l->credit[best])
+			best = i;
+	}
+	if (best < 0)
+		return NULL;
+	l->credit[best] -= all;
+	return l->ready[best].first;
 }
 
 bool sched_next(struct sched *s, enum lane lane, struct pick *ret)
 {
-	struct lane_state *l = &s->lane[lane];
-	struct dest *urgent = l->urgent.first, *usual = l->usual.first;
-	if (urgent != NULL && usual != NULL)
-		l->turn = (l->turn + 1) % (URGENT_TURNS + 1);
-	struct dest *d = urgent == NULL || (usual != NULL && l->turn == 0) ? usual : urgent;
+	struct dest *d = next_dest(&s->lane[lane], USUAL);
+	return d != NULL && start(s, d, ret);
+}
+
+bool sched_next_light(struct sched *s, enum lane lane, struct pick *ret)
+{
+	struct dest *d = next_dest(&s->lane[lane], LIGHT);
 	return d != NULL && start(s, d, ret);
 }
 
@@ -368,8 +445,40 @@ void sched_done(struct sched *s, uint32_t dest, enum sched_end end)
 	set_ready(s, d);
 }
 
+void sched_cap(struct sched *s, uint32_t dest, unsigned cap)
+{
+	struct dest *d = cap == SCHED_UNCAPPED ? find_dest(s, dest) : get_dest(s, dest);
+	if (d == NULL)
+		return;
+	d->cap = cap;
+	set_ready(s, d);
+}
+
+bool sched_withdraw_next(struct sched *s, uint32_t dest, struct pick *ret)
+{
+	struct dest *d = find_dest(s, dest);
+	if (d == NULL || !has_work(d))
+		return false;
+	unready(d);
+	take(s, d, ret);
+	set_ready(s, d);
+	return true;
+}
+
+unsigned sched_busy(const struct sched *s, uint32_t dest)
+{
+	const struct dest *d = find_dest(s, dest);
+	return d != NULL ? d->busy : 0;
+}
+
+size_t sched_waiting_for(const struct sched *s, uint32_t dest)
+{
+	const struct dest *d = find_dest(s, dest);
+	return d != NULL ? d->waiting : 0;
+}
+
 unsigned sched_window(const struct sched *s, uint32_t dest)
 {
 	const struct dest *d = find_dest(s, dest);
-	return (d != NULL ? d->window : s->lane[sched_lane(dest)].start) / WINDOW_UNIT;
+	return d != NULL ? MIN(d->window / WINDOW_UNIT, d->cap) : s->lane[sched_lane(dest)].start / WINDOW_UNIT;
 }

@@ -2,6 +2,7 @@
 #include "work.h"
 
 #include "deliver.h"
+#include "dest.h"
 #include "finish.h"
 #include "fresh.h"
 #include "late.h"
@@ -88,8 +89,16 @@ static struct rcpt *start(struct qmgr *q, struct msg *m, enum ring ring, uint32_
 		r->state = RCPT_WAITING;
 		m->waiting++;
 		sched_put(q->sched, &r->unit, work_ring(m, ring));
+		dests_arrived(q, r->unit.dest);
 	}
 	return now;
+}
+
+void work_start(struct qmgr *q, struct msg *m)
+{
+	start(q, m, RING_RETRY, 0);
+	if (m->waiting == 0)
+		finish_msg(q, m);
 }
 
 static void start_all(struct qmgr *q, struct msg *m, enum ring ring)
@@ -111,8 +120,10 @@ void work_ready(struct qmgr *q, uint32_t slot, enum ring ring)
 	struct entry *en = index_at(q->index, slot);
 	if (en->state == ENTRY_DUE)
 		index_due_clear(q->index, slot);
-	if (en->state == ENTRY_IDLE && en->where != IN_HOLD)
+	if (en->state == ENTRY_IDLE && en->where != IN_HOLD) {
 		sched_put_entry(q->sched, slot, ring_of((enum entry_urgency)en->urgency, ring));
+		dests_arrived(q, en->dest);
+	}
 }
 
 static uint32_t add_entry(struct qmgr *q, const struct msg *m, bool look)
@@ -366,11 +377,16 @@ static void open_many(struct qmgr *q)
 			start_all(q, m, RING_RETRY);
 }
 
+static bool next(struct qmgr *q, enum lane lane, struct pick *ret)
+{
+	return deliver_scarce(q, lane) ? sched_next_light(q->sched, lane, ret) : sched_next(q->sched, lane, ret);
+}
+
 static void dispatch_lane(struct qmgr *q, enum lane lane)
 {
 	struct pick p;
 	unsigned slot;
-	while (q->checking < CHECKING_MAX && deliver_free(q, lane, &slot) && sched_next(q->sched, lane, &p))
+	while (q->checking < CHECKING_MAX && deliver_free(q, lane, &slot) && next(q, lane, &p))
 		dispatch_pick(q, &p, deliver_best(q, slot, p.dest));
 	/* All slots are busy: the next message for the same destination may already wait in its agent's socket. */
 	while (q->checking < CHECKING_MAX && deliver_ahead(q, lane, &slot, &p))

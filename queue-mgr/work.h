@@ -26,6 +26,8 @@ enum ring work_ring(const struct msg *m, enum ring ring);       /* the same for 
 /* Opens what an IDLE entry stands for. MSG_OPEN: *ret is open; else the entry was dealt with (gone, corrupt, locked: look.c). */
 enum found_msg { MSG_OPEN, MSG_LATER, MSG_LOST };
 enum found_msg work_open(struct qmgr *q, uint32_t slot, struct msg **ret);
+/* Its open recipients wait for an agent, or it is finished with. */
+void work_start(struct qmgr *q, struct msg *m);
 /* Sends out what may go: called at the end of every event that changes something. */
 void work_dispatch(struct qmgr *q);
 

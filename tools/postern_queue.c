@@ -75,6 +75,7 @@ static const struct queue_act_word {
 	{ "requeue", QOP_REQUEUE, "requeue [filters | ID...]" },
 	{ "delete", QOP_DELETE, "delete filters | --all | ID..." },
 	{ "flush", QOP_FLUSH, "flush [filters | ID...]" },
+	{ "destinations", QOP_DESTS, "destinations [--json]" },
 };
 
 static int act(struct tool *t, const struct queue_act_word *w, const struct queue_options *o, int argc, char **ids)
@@ -89,6 +90,9 @@ static int act(struct tool *t, const struct queue_act_word *w, const struct queu
 	int code = make_filter(t, o, w->op, &f);
 	if (code != 0)
 		return code;
+	if (w->op == QOP_DESTS)
+		return argc > 0 || has_filter(o) ? tool_fail(t, EX_USAGE, "destinations takes nothing but --json")
+						 : queue_dests(t, &f, json);
 	if (w->op == QOP_LIST)
 		return for_each(t, &f, ids, run_list, &json);
 	if (w->op == QOP_SHOW)

@@ -7,8 +7,9 @@
 /* Summary: envelope and header. Body: with the text too. Headers: the header alone. Raw: the message as it is. */
 enum show_part { SHOW_SUMMARY, SHOW_HEADERS, SHOW_BODY, SHOW_RAW, SHOW_JSON };
 
-/* Both return an exit code. */
+/* All return an exit code. */
 int queue_list(struct tool *t, const struct queue_filter *f, bool json);
+int queue_dests(struct tool *t, const struct queue_filter *f, bool json);
 int queue_show(struct tool *t, const struct queue_filter *f, enum show_part part);
 
 #endif

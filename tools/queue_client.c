@@ -59,6 +59,16 @@ static bool on_content(struct visit *s, struct ipc_packet *p, struct err *e)
 	return true;
 }
 
+static bool on_dest(struct visit *s, struct ipc_packet *p, struct err *e)
+{
+	struct queue_dest d;
+	if (!ipc_decode(&queue_dest_desc, buf_sv(&p->bytes), p->fds, p->n_fds, &d, e))
+		return false;
+	if (s->v->dest)
+		s->v->dest(&d, s->v->arg);
+	return true;
+}
+
 static bool on_done(struct visit *s, struct ipc_packet *p, struct err *e)
 {
 	s->ended = true;
@@ -71,7 +81,7 @@ static bool on_packet(struct visit *s, struct ipc_packet *p, struct err *e)
 		const struct ipc_desc *desc;
 		bool (*on)(struct visit *s, struct ipc_packet *p, struct err *e);
 	} answers[] = { { &queue_entry_desc, on_entry }, { &queue_entry_rcpt_desc, on_rcpt }, { &queue_content_desc, on_content },
-		{ &queue_done_desc, on_done } };
+		{ &queue_dest_desc, on_dest }, { &queue_done_desc, on_done } };
 	uint16_t type, version;
 	for (size_t i = 0; ipc_type_of(buf_sv(&p->bytes), &type, &version) && i < COUNT(answers); i++) {
 		if (answers[i].desc->type != type)

@@ -13,6 +13,7 @@ struct queue_item { /* one message as listed */
 struct queue_visit {
 	void (*item)(const struct queue_item *item, void *arg);          /* may be NULL */
 	void (*content)(const struct queue_content *content, void *arg); /* may be NULL; the descriptor is closed afterwards */
+	void (*dest)(const struct queue_dest *dest, void *arg);          /* may be NULL */
 	void *arg;
 };
 /* Sends one request and visits what comes; *ret_done is queue-mgr's last word. 0, or an exit code after saying why. */

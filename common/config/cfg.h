@@ -137,6 +137,7 @@ struct cfg_queue {
 	int queue_sync;       /* enum cfg_queue_sync */
 	int bounce_strangers; /* enum cfg_bounce_strangers */
 	uint64_t bounce_strangers_rate;
+	uint64_t destination_connections_max, destination_rate;
 	bool double_bounce_postmaster;
 };
 struct cfg_local {

@@ -41,6 +41,7 @@ IPC_DEFINE(queue_entry, 0x41, 1, QUEUE_ENTRY);
 IPC_DEFINE(queue_entry_rcpt, 0x42, 1, QUEUE_ENTRY_RCPT);
 IPC_DEFINE(queue_content, 0x43, 1, QUEUE_CONTENT);
 IPC_DEFINE(queue_done, 0x44, 1, QUEUE_DONE);
+IPC_DEFINE(queue_dest, 0x45, 1, QUEUE_DEST);
 IPC_DEFINE(control_req, 0x48, 1, CONTROL_REQ);
 IPC_DEFINE(status_service, 0x49, 1, STATUS_SERVICE);
 IPC_DEFINE(control_done, 0x4a, 1, CONTROL_DONE);

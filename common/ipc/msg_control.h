@@ -17,7 +17,7 @@
 	F(T, STR, status, 16) /* active, deferred, hold, new, corrupt */ \
 	F(T, U64, older, (uint64_t)1 << 40) /* at least this many seconds old; 0: any */ \
 	F(T, U64, younger, (uint64_t)1 << 40) /* at most; 0: any */
-enum queue_op { QOP_LIST, QOP_SHOW, QOP_HOLD, QOP_RELEASE, QOP_REQUEUE, QOP_DELETE, QOP_FLUSH, QOP_COUNT };
+enum queue_op { QOP_LIST, QOP_SHOW, QOP_HOLD, QOP_RELEASE, QOP_REQUEUE, QOP_DELETE, QOP_FLUSH, QOP_DESTS, QOP_COUNT };
 IPC_DECLARE(queue_filter, QUEUE_FILTER);
 
 /* LIST: for each message one queue_entry and one queue_entry_rcpt per open recipient; then queue_done. SHOW: queue_entry with its
@@ -42,6 +42,19 @@ IPC_DECLARE(queue_entry, QUEUE_ENTRY);
 IPC_DECLARE(queue_entry_rcpt, QUEUE_ENTRY_RCPT);
 IPC_DECLARE(queue_content, QUEUE_CONTENT);
 IPC_DECLARE(queue_done, QUEUE_DONE);
+
+/* DESTS, for admins: one for each destination of remote mail that queue-mgr remembers; then queue_done. */
+#define QUEUE_DEST(F, T) \
+	F(T, STR, name, 255) \
+	F(T, STR, state, 16) /* up, slowed, resting, down, probing */ \
+	F(T, U64, waiting, (uint64_t)1 << 40) F(T, U64, busy, 1000000) \
+	F(T, U64, connections, UINT32_MAX) /* at once, at most */ \
+	F(T, U64, per_minute, (uint64_t)1 << 40) /* 0: no limit */ \
+	F(T, U64, next, (uint64_t)1 << 40) /* nothing is begun before; 0: at once */ \
+	F(T, U64, delivered, UINT64_MAX) F(T, U64, deferred, UINT64_MAX) \
+	F(T, U64, heard, (uint64_t)1 << 40) /* when it said `reply`; 0: never */ \
+	F(T, STR, reply, 300)
+IPC_DECLARE(queue_dest, QUEUE_DEST);
 
 /* master's control socket. STATUS: one status_service per service, status_process for each process of it, then control_done.
  * STOP and RELOAD: control_done when it is done (STOP: when it has begun; the end of the channel is the end of master). */

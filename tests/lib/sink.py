@@ -42,6 +42,7 @@ class Sink:
                  unix=None, slow=0):
         self.caps, self.answer, self.lmtp, self.tls, self.slow = list(caps), answer, lmtp, tls, slow
         self.messages, self.sessions, self.lock = [], [], threading.Lock()
+        self.live = self.peak = 0  # connections at once, now and at most
         if unix:
             self.sock = socket.socket(socket.AF_UNIX)
             self.sock.bind(unix)
@@ -126,11 +127,16 @@ class Sink:
         return text
 
     def _serve(self, conn, s):
+        with self.lock:
+            self.live += 1
+            self.peak = max(self.peak, self.live)
         try:
             self._talk(conn, s)
         except (OSError, ValueError):
             pass
         finally:
+            with self.lock:
+                self.live -= 1
             conn.close()
 
     def _talk(self, conn, s):

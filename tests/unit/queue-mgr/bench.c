@@ -2,6 +2,7 @@
 
 #include "queue-mgr/bouncing.h"
 #include "queue-mgr/deliver.h"
+#include "queue-mgr/dest.h"
 #include "queue-mgr/fresh.h"
 #include "queue-mgr/late.h"
 #include "queue-mgr/lend.h"
@@ -70,7 +71,8 @@ void bench_init(struct bench *b)
 	q->open = (struct vec)VEC_INIT(struct msg *, 10000);
 	q->packet = (struct ipc_packet)IPC_PACKET_INIT;
 	BUG_IF(!space_init(q, NULL) || !look_init(q, NULL) || !fresh_init(q, NULL) || !deliver_init(q, NULL) ||
-		!bouncing_init(q, NULL) || !late_init(q, NULL) || !lend_init(q, NULL) || !recover_init(q, NULL));
+		!dests_init(q, NULL) || !bouncing_init(q, NULL) || !late_init(q, NULL) || !lend_init(q, NULL) ||
+		!recover_init(q, NULL));
 }
 
 void bench_free(struct bench *b)
@@ -80,6 +82,7 @@ void bench_free(struct bench *b)
 	recover_free(q);
 	late_free(q);
 	bouncing_free(q);
+	dests_free(q);
 	deliver_free_all(q);
 	fresh_free(q);
 	io_free(q->io);

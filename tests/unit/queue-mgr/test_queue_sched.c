@@ -77,7 +77,7 @@ static void destinations_take_turns(void)
 	struct pick p;
 	world_init(&w, 100, 100);
 	for (int i = 0; i < 20; i++)
-		put(&w, i < 10 ? DEST_A : DEST_B, 1, RING_FRESH);
+		put(&w, i % 2 == 0 ? DEST_A : DEST_B, 1, RING_FRESH);
 	for (int i = 0; i < 20; i++)
 		CU_ASSERT_TRUE(sched_next(w.s, LANE_LOCAL, &p) && p.dest == (i % 2 == 0 ? DEST_A : DEST_B));
 	world_free(&w);
@@ -213,6 +213,9 @@ static void urgent_mail_passes_other_destinations_but_not_for_ever(void)
 	struct pick p;
 	unsigned usual = 0, turns = 0;
 	world_init(&w, 100, 100);
+	sched_cap(w.s, DEST_B, 0);
+	for (uint32_t i = 0; i < SCHED_LIGHT; i++) /* what follows is a bulk job's */
+		put(&w, DEST_B, 1, RING_FRESH);
 	for (uint32_t i = 0; i < 100; i++)
 		put(&w, 100 + i, 1, RING_FRESH);
 	struct unit *urgent = put(&w, DEST_A, 2, RING_URGENT);
@@ -227,6 +230,75 @@ static void urgent_mail_passes_other_destinations_but_not_for_ever(void)
 	world_free(&w);
 }
 
+#define BULK 100000u
+static void a_bulk_job_to_many_domains_does_not_delay_a_single_message(void)
+{
+	struct index *ix = index_new(1000);
+	struct sched *s = sched_new(ix, (struct window[]){ { 5, 5 }, { 5, 5 } });
+	struct unit *bulk = mem_new(BULK * sizeof(*bulk)), single[2] = { 0 };
+	struct pick p;
+	unsigned first = 0, second = 0;
+	for (uint32_t i = 0; i < BULK; i++) {
+		bulk[i] = (struct unit){ .dest = sched_dest(LANE_REMOTE, (i % 10000 + 1) * 2), .sender = 1 };
+		sched_put(s, &bulk[i], RING_FRESH);
+	}
+	single[0] = (struct unit){ .dest = sched_dest(LANE_REMOTE, 900000), .sender = 2 }; /* a domain of its own */
+	single[1] = (struct unit){ .dest = sched_dest(LANE_REMOTE, 8), .sender = 3 };      /* one of the bulk job's */
+	sched_put(s, &single[0], RING_FRESH);
+	sched_put(s, &single[1], RING_FRESH);
+	for (unsigned turn = 1; turn <= 1000 && (first == 0 || second == 0) && sched_next(s, LANE_REMOTE, &p); turn++) {
+		first = p.unit == &single[0] ? turn : first;
+		second = p.unit == &single[1] ? turn : second;
+	}
+	CU_ASSERT(first > 0 && first <= SCHED_LIGHT + 5);
+	CU_ASSERT(second > 0 && second <= 2 * SCHED_LIGHT + 10);
+	sched_free(s);
+	index_free(ix);
+	free(bulk);
+}
+
+static void what_is_capped_waits_and_can_be_taken_out(void)
+{
+	struct world w;
+	struct pick p;
+	world_init(&w, 5, 5);
+	sched_cap(w.s, DEST_A, 0);
+	struct unit *a = put(&w, DEST_A, 1, RING_FRESH), *b = put(&w, DEST_B, 1, RING_FRESH);
+	CU_ASSERT(sched_next(w.s, LANE_LOCAL, &p) && p.unit == b);
+	CU_ASSERT_FALSE(sched_next(w.s, LANE_LOCAL, &p));
+	CU_ASSERT_FALSE(sched_ready(w.s, LANE_LOCAL));
+	CU_ASSERT_EQUAL(sched_window(w.s, DEST_A), 0);
+	CU_ASSERT_EQUAL(sched_waiting_for(w.s, DEST_A), 1);
+	CU_ASSERT(sched_withdraw_next(w.s, DEST_A, &p) && p.unit == a);
+	CU_ASSERT_FALSE(sched_withdraw_next(w.s, DEST_A, &p));
+	CU_ASSERT_EQUAL(sched_busy(w.s, DEST_A), 0);
+	for (int i = 0; i < 3; i++)
+		put(&w, DEST_A, 1, RING_FRESH);
+	sched_cap(w.s, DEST_A, 1);
+	CU_ASSERT_TRUE(sched_next(w.s, LANE_LOCAL, &p));
+	CU_ASSERT_FALSE(sched_next(w.s, LANE_LOCAL, &p));
+	sched_cap(w.s, DEST_A, SCHED_UNCAPPED);
+	CU_ASSERT_TRUE(sched_next(w.s, LANE_LOCAL, &p));
+	world_free(&w);
+}
+
+static void bulk_jobs_can_be_left_out(void)
+{
+	struct world w;
+	struct pick p;
+	world_init(&w, 100, 100);
+	sched_cap(w.s, DEST_B, 0);
+	for (uint32_t i = 0; i < SCHED_LIGHT; i++)
+		put(&w, DEST_B, 1, RING_FRESH);
+	put(&w, DEST_A, 1, RING_FRESH);
+	CU_ASSERT_FALSE(sched_next_light(w.s, LANE_LOCAL, &p));
+	CU_ASSERT_FALSE(sched_ready_light(w.s, LANE_LOCAL));
+	CU_ASSERT_TRUE(sched_ready(w.s, LANE_LOCAL));
+	struct unit *single = put(&w, 400, 2, RING_FRESH);
+	CU_ASSERT(sched_next_light(w.s, LANE_LOCAL, &p) && p.unit == single);
+	world_free(&w);
+}
+
 void suite_queue_sched(void)
 {
 	static const struct unit_case cases[] = { UNIT(a_single_message_passes_a_bulk_job), UNIT(a_sender_is_served_in_order),
@@ -235,6 +307,7 @@ void suite_queue_sched(void)
 		UNIT(the_window_grows_with_success_and_shrinks_with_failure), UNIT(what_is_withdrawn_does_not_come),
 		UNIT(closed_files_wait_in_the_flow_of_their_sender), UNIT(files_with_several_destinations_wait_apart),
 		UNIT(each_priority_gets_its_share_and_none_starves), UNIT(urgent_mail_passes_other_destinations_but_not_for_ever),
-		UNIT_END };
+		UNIT(a_bulk_job_to_many_domains_does_not_delay_a_single_message), UNIT(what_is_capped_waits_and_can_be_taken_out),
+		UNIT(bulk_jobs_can_be_left_out), UNIT_END };
 	unit_suite("queue_sched", cases);
 }

@@ -1,0 +1,144 @@
+/* What is learnt of destinations. The test is the agent, and the clock is the system's. */
+#include "unit/queue-mgr/bench.h"
+
+#include "queue-mgr/dest.h"
+#include "unit/unit.h"
+
+static const struct deliver_res well = { .status = DELIVERED, .dsn = "2.0.0", .text = "250 ok" };
+static const struct deliver_res away = { .status = DEFERRED, .dsn = "4.4.1", .where = "mx.x.example", .text = "connection refused" };
+static const struct deliver_res slow = { .status = DEFERRED, .dsn = "4.7.0", .text = "421 4.7.0 slow down" };
+
+static struct rcpt rcpt_to(const char *addr, uint32_t key)
+{
+	return (struct rcpt){ .unit = { .dest = sched_dest(LANE_REMOTE, key) }, .addr = addr, .cls = CLASS_REMOTE };
+}
+
+static void deliver(struct bench *b, const struct rcpt *r, const struct deliver_res *res)
+{
+	dests_sent(&b->q, r);
+	dests_result(&b->q, r, res);
+}
+
+static struct queue_dest shown(struct bench *b, const char *name)
+{
+	struct queue_dest d;
+	size_t cursor = 0;
+	while (dests_next(&b->q, &cursor, &d))
+		if (strcmp(d.name, name) == 0)
+			return d;
+	memset(&d, 0, sizeof(d));
+	return d;
+}
+
+static void an_answer_says_how_the_destination_is(void)
+{
+	static const struct {
+		enum deliver_status status;
+		const char *dsn, *text;
+		enum dest_verdict verdict;
+	} t[] = {
+		{ DELIVERED, "2.0.0", "250 ok", DEST_WELL },
+		{ FAILED, "5.1.1", "550 no such user", DEST_WELL },
+		{ FAILED, "5.4.4", "no host", DEST_WELL },
+		{ DEFERRED, "4.2.2", "452 mailbox full", DEST_WELL },
+		{ DEFERRED, "4.7.1", "451 greylisted", DEST_WELL },
+		{ DEFERRED, "4.4.1", "connection refused", DEST_AWAY },
+		{ DEFERRED, "4.4.3", "the servers give no answer", DEST_AWAY },
+		{ DEFERRED, "4.4.2", "timed out", DEST_AWAY },
+		{ DEFERRED, "4.7.0", "451 4.7.0 slow down", DEST_TOO_FAST },
+		{ DEFERRED, "4.3.2", "421 4.3.2 too many connections", DEST_TOO_FAST },
+		{ DEFERRED, "4.7.28", "421-4.7.28 unusual rate", DEST_TOO_FAST },
+	};
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct deliver_res res = { .status = t[i].status };
+		snprintf(res.dsn, sizeof(res.dsn), "%s", t[i].dsn);
+		snprintf(res.text, sizeof(res.text), "%s", t[i].text);
+		CU_ASSERT_EQUAL(dest_verdict(&res), t[i].verdict);
+	}
+}
+
+static void what_cannot_be_reached_is_down_after_a_few_failures_in_a_row(void)
+{
+	struct bench b;
+	bench_init(&b);
+	struct rcpt r = rcpt_to("a@x.example", 10), other = rcpt_to("a@y.example", 20);
+	for (int i = 1; i < DEST_FAILURES; i++)
+		deliver(&b, &r, &away);
+	deliver(&b, &r, &well); /* not in a row */
+	for (int i = 1; i < DEST_FAILURES; i++)
+		deliver(&b, &r, &away);
+	deliver(&b, &other, &well);
+	CU_ASSERT_STRING_EQUAL(shown(&b, "x.example").state, "up");
+	deliver(&b, &r, &away);
+	struct queue_dest d = shown(&b, "x.example");
+	CU_ASSERT_STRING_EQUAL(d.state, "down");
+	CU_ASSERT_EQUAL(d.connections, 0);
+	CU_ASSERT(d.next >= q_now() + 59 && d.next <= q_now() + DEST_PAUSE_MIN + DEST_PAUSE_MIN / 8 + 1);
+	CU_ASSERT_STRING_EQUAL(d.reply, "mx.x.example: connection refused");
+	CU_ASSERT_EQUAL(d.delivered, 1);
+	CU_ASSERT_EQUAL(d.deferred, 2 * DEST_FAILURES - 1);
+	CU_ASSERT_STRING_EQUAL(shown(&b, "y.example").state, "up");
+	deliver(&b, &r, &well); /* one that was on its way comes back well */
+	CU_ASSERT_STRING_EQUAL(shown(&b, "x.example").state, "up");
+	bench_free(&b);
+}
+
+static void one_that_is_too_fast_for_it_learns(void)
+{
+	struct bench b;
+	bench_init(&b);
+	struct rcpt r = rcpt_to("a@x.example", 10);
+	for (int i = 0; i < 9; i++)
+		dests_sent(&b.q, &r);
+	deliver(&b, &r, &slow);
+	dests_result(&b.q, &r, &slow); /* another connection of the same crowd: one lesson */
+	struct queue_dest d = shown(&b, "x.example");
+	CU_ASSERT_STRING_EQUAL(d.state, "resting");
+	CU_ASSERT_EQUAL(d.connections, 0);
+	CU_ASSERT_EQUAL(d.per_minute, 5);
+	CU_ASSERT(d.next > q_now());
+	CU_ASSERT_STRING_EQUAL(d.reply, "421 4.7.0 slow down");
+	bench_free(&b);
+}
+
+static void the_admins_rate_is_kept(void)
+{
+	struct bench b;
+	bench_init(&b);
+	b.cfg.queue.destination_rate = 3;
+	struct rcpt r = rcpt_to("a@x.example", 10);
+	deliver(&b, &r, &well);
+	deliver(&b, &r, &well);
+	CU_ASSERT_STRING_EQUAL(shown(&b, "x.example").state, "up");
+	deliver(&b, &r, &well);
+	CU_ASSERT_STRING_EQUAL(shown(&b, "x.example").state, "resting");
+	bench_free(&b);
+}
+
+static void no_more_are_remembered_than_there_is_room_for(void)
+{
+	struct bench b;
+	size_t n = 0, cursor = 0;
+	struct queue_dest d;
+	bench_init(&b);
+	struct rcpt down = rcpt_to("a@down.example", 2);
+	for (int i = 0; i < DEST_FAILURES; i++)
+		deliver(&b, &down, &away);
+	for (uint32_t i = 0; i < DESTS_MAX + 1000; i++) {
+		struct rcpt r = rcpt_to("a@x.example", 100 + 2 * i);
+		deliver(&b, &r, &well);
+	}
+	while (dests_next(&b.q, &cursor, &d))
+		n++;
+	CU_ASSERT(n > DESTS_MAX / 2 && n <= DESTS_MAX);
+	CU_ASSERT_STRING_EQUAL(shown(&b, "down.example").state, "down"); /* what is to be known is not forgotten */
+	bench_free(&b);
+}
+
+void suite_queue_dest(void)
+{
+	static const struct unit_case cases[] = { UNIT(an_answer_says_how_the_destination_is),
+		UNIT(what_cannot_be_reached_is_down_after_a_few_failures_in_a_row), UNIT(one_that_is_too_fast_for_it_learns),
+		UNIT(the_admins_rate_is_kept), UNIT(no_more_are_remembered_than_there_is_room_for), UNIT_END };
+	unit_suite("queue_dest", cases);
+}
