@@ -34,7 +34,7 @@ END = "this is the last line\n"
 FORMS = {"name-first": ("queue_sync = name-first",), "strict": ("queue_sync = strict", "delivery = copy")}
 BASE = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 SETS = ("spam_action = off", "retry_min = 1s", "retry_max = 1s", "lend_timeout = 3s", "smtpd_workers_min = 1", "smtpd_workers_spare = 1",
-        "restart_delay_max = 1s")
+        "restart_delay_max = 1s", "bounce_strangers_rate = 0")
 
 # How a call may fail (its manual page, and what file systems do beyond it).
 FILE = ("EIO", "ENOMEM")
@@ -176,9 +176,10 @@ class Bench:
                 except OSError:
                     continue
                 channels = [f for f in fds if f.startswith("socket:")]
+                workers = [f for f in fds if f == "anon_inode:[pidfd]"]  # a leader has one of each
                 ahead = [f for f in fds if re.fullmatch(re.escape(self.i.queue_dir) + "/./new/[0-9a-v]{16}", f)] if p == "queue-mgr" else []
                 dirs = {f for f in fds if re.fullmatch(re.escape(self.i.queue_dir) + "(/./(new|cur|tmp)|/hold|/corrupt|/VERSION)?", f)}
-                kind, n = (p, "leader" if pid == self.leaders.get(p) else "worker"), len(fds) - len(dirs) - min(len(ahead), 32) - min(len(channels), peers if p == "queue-mgr" else 5)
+                kind, n = (p, "leader" if pid == self.leaders.get(p) else "worker"), len(fds) - len(dirs) - len(workers) - min(len(ahead), 32) - min(len(channels), peers if p == "queue-mgr" else 5)
                 if n > found.get(kind, 0):
                     found[kind] = n
                     if names is not None:
