@@ -85,16 +85,16 @@ static bool cert_revoke(struct record *r, const struct user_req *q, struct err *
 
 static const struct {
 	bool (*change)(struct record *, const struct user_req *, struct err *);
-	enum { MUST_EXIST, MUST_NOT_EXIST, MAY_EXIST } before;
+	enum { MUST_EXIST, MUST_NOT_EXIST, OF_SYSTEM } before;
 } changes[] = {
 	[USER_ADD] = { set_password, MUST_NOT_EXIST },
 	[USER_PASSWD] = { set_password, MUST_EXIST },
-	[USER_DISABLE] = { set_disabled, MAY_EXIST }, /* of a system user too: the record is made */
+	[USER_DISABLE] = { set_disabled, OF_SYSTEM }, /* of a system user too: the record is made */
 	[USER_ENABLE] = { set_disabled, MUST_EXIST },
 	[USER_UNFREEZE] = { unfreeze, MUST_EXIST },
-	[USER_APP_ADD] = { app_add, MAY_EXIST },
+	[USER_APP_ADD] = { app_add, OF_SYSTEM },
 	[USER_APP_REVOKE] = { app_revoke, MUST_EXIST },
-	[USER_CERT_ADD] = { cert_add, MAY_EXIST },
+	[USER_CERT_ADD] = { cert_add, OF_SYSTEM },
 	[USER_CERT_REVOKE] = { cert_revoke, MUST_EXIST },
 };
 
@@ -108,6 +108,8 @@ static bool change(struct users *u, const struct user_req *q, struct err *e)
 		ok = err_set(e, ERR_PERM, "there is a user %s already; passwd changes its password", r.name);
 	if (ok && found == USERS_NONE && changes[q->op].before == MUST_EXIST)
 		ok = err_set(e, ERR_PERM, "there is no user %s in the data base", q->name);
+	if (ok && found == USERS_NONE && changes[q->op].before == OF_SYSTEM && !q->is_system)
+		ok = err_set(e, ERR_PERM, "there is no user %s, neither in the data base nor in the system", q->name);
 	if (ok && found == USERS_NONE) {
 		BUG_IF(!sv_copy(sv_of(q->name), r.name, sizeof r.name));
 		r.created = clock_real_secs();

@@ -13,6 +13,9 @@
 #include <crypt.h>
 #include <errno.h>
 #include <jansson.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sysexits.h>
 #include <termios.h>
@@ -82,7 +85,20 @@ static bool read_line(char *dst, size_t size, struct err *e)
 	return (len > 0 && strlen(dst) == len) || err_set(e, ERR_PERM, "an empty password, or one with NUL in it");
 }
 
-static bool prompt(const char *what, char *dst, size_t size, struct err *e)
+static void on_signal(int signo) { (void)signo; }
+
+/* Whoever ends us at the prompt ends the read only, so that the terminal has its echo again; nor can we be put aside there. */
+static void catch_signals(bool on)
+{
+	static const int ends[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	const struct sigaction caught = { .sa_handler = on_signal }, usual = { .sa_handler = SIG_DFL },
+			       none = { .sa_handler = SIG_IGN };
+	for (size_t i = 0; i < COUNT(ends); i++)
+		sigaction(ends[i], on ? &caught : &usual, NULL);
+	sigaction(SIGTSTP, on ? &none : &usual, NULL);
+}
+
+static bool prompt_silently(const char *what, char *dst, size_t size, struct err *e)
 {
 	struct termios old, silent;
 	if (tcgetattr(STDIN_FILENO, &old) < 0)
@@ -96,6 +112,14 @@ static bool prompt(const char *what, char *dst, size_t size, struct err *e)
 	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &old) < 0)
 		ok = err_sys(e, ERR_PERM, "the terminal");
 	fputc('\n', stderr);
+	return ok;
+}
+
+static bool prompt(const char *what, char *dst, size_t size, struct err *e)
+{
+	catch_signals(true);
+	bool ok = prompt_silently(what, dst, size, e);
+	catch_signals(false);
 	return ok;
 }
 
@@ -141,7 +165,8 @@ static bool take_password(char dst[AUTH_PASSWORD_MAX + 1], struct err *e)
 {
 	char typed[AUTH_PASSWORD_MAX + 1];
 	struct err why = { 0 };
-	bool ok = read_password(typed, e);
+	const struct rlimit none = { 0, 0 };
+	bool ok = setrlimit(RLIMIT_CORE, &none) == 0 ? read_password(typed, e) : err_sys(e, ERR_PERM, "turn core dumps off");
 	if (ok && !saslprep(sv_of(typed), dst, AUTH_PASSWORD_MAX + 1, &why))
 		ok = err_set(e, ERR_PERM, "the password cannot be used: %s", why.text);
 	secret_wipe(typed, sizeof typed);
@@ -170,6 +195,7 @@ static int change(struct tool *t, enum user_op op, const char *name, const char 
 	if (!sv_copy(sv_of(name), q.name, sizeof q.name) || !sv_copy(sv_of(label), q.label, sizeof q.label) ||
 		!sv_copy(sv_of(secret), q.secret, sizeof q.secret))
 		return tool_fail(t, EX_USAGE, "a name has at most %d bytes, a label %d", AUTH_ACCOUNT_MAX, USER_LABEL_MAX);
+	q.is_system = getpwnam(name) != NULL;
 	return ask(t, &q);
 }
 

@@ -55,7 +55,7 @@ IPC_DEFINE(auth_spend, 0x63, 1, AUTH_SPEND);
 IPC_DEFINE(auth_spent, 0x64, 1, AUTH_SPENT);
 IPC_DEFINE(auth_ask, 0x65, 1, AUTH_ASK);
 IPC_DEFINE(auth_verdict, 0x66, 1, AUTH_VERDICT);
-IPC_DEFINE(user_req, 0x68, 1, USER_REQ);
+IPC_DEFINE(user_req, 0x68, 2, USER_REQ);
 IPC_DEFINE(user_row, 0x69, 1, USER_ROW);
 IPC_DEFINE(user_done, 0x6a, 1, USER_DONE);
 

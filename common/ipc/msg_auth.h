@@ -90,6 +90,7 @@ enum user_op {
 #define USER_REQ(F, T) \
 	F(T, U64, op, USER_CERT_REVOKE) \
 	F(T, STR, name, AUTH_ACCOUNT_MAX) \
+	F(T, U64, is_system, 1) /* the tool has found it among the system's users: it may have no entry yet */ \
 	F(T, STR, label, USER_LABEL_MAX) \
 	F(T, STR, secret, 300) /* ADD, PASSWD: crypt(5) hash; APP_ADD: of the app password */ \
 	F(T, STR, scram, 300) /* ADD, PASSWD: verifier (smtp/scram.h) */

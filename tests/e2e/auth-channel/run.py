@@ -136,6 +136,7 @@ def certificates(i):
     colons = ":".join(prints[0][n:n + 2] for n in range(0, 64, 2)).upper()
     r = i.postern("user", "certificate", "add", i.user, colons)
     claim("a fingerprint as openssl prints it is taken", r.returncode == 0, r)
+    i.postern("user", "add", "other@x.example", input="other\n")
     r = i.postern("user", "certificate", "add", "other@x.example", prints[0])
     claim("it has one owner", r.returncode == 1 and i.user in r.stderr, r)
     s, _, answer = external(i, mine)

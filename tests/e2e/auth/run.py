@@ -3,11 +3,14 @@ dead authd, and no secret anywhere."""
 import glob
 import json
 import os
+import pty
+import select
 import shutil
 import signal
 import smtplib
 import ssl
 import subprocess
+import termios
 import time
 
 from postern import ROOT, Smtp, claim, content, message, run, skip, until
@@ -157,6 +160,53 @@ def scram_is_for_who_has_a_verifier(i):
     claim("and unknown", connect(i).cmd("AUTH SCRAM-SHA-256").startswith("504"))
     i.postern("user", "add", i.user, input=i.password + "\n")
     claim("with the first user it is", "SCRAM-SHA-256\n" in connect(i).hello())
+
+
+class Terminal:
+    """`postern` with a terminal for its input."""
+
+    def __init__(self, i, *args):
+        self.master, slave = pty.openpty()
+        self.process = subprocess.Popen([f"{i.dir}/bin/postern", *args], stdin=slave, stdout=slave, stderr=slave)
+        os.close(slave)
+        self.seen = ""
+
+    def answer(self, prompt, text):
+        shown = len(self.seen)
+        while prompt not in self.seen[shown:]:
+            self.seen += os.read(self.master, 1000).decode()
+        os.write(self.master, text.encode() + b"\n")
+
+    def echoes(self):
+        return bool(termios.tcgetattr(self.master)[3] & termios.ECHO)
+
+    def end(self):
+        code = self.process.wait(10)
+        while select.select([self.master], [], [], 0.2)[0]:
+            try:
+                self.seen += os.read(self.master, 1000).decode()
+            except OSError:
+                break
+        return code
+
+
+def at_the_terminal(i):
+    t = Terminal(i, "user", "add", "tess@x.example")
+    t.answer("New password: ", "typed-by-hand")
+    t.answer("Again: ", "typed-by-hand")
+    claim("a password from the terminal, asked for twice", t.end() == 0 and login(i, "tess@x.example", "typed-by-hand")[1].startswith("235"), t.seen)
+    claim("is not shown", "typed" not in t.seen, t.seen)
+    t = Terminal(i, "user", "passwd", "tess@x.example")
+    t.answer("New password: ", "typed-by-hand2")
+    t.answer("Again: ", "typed-by-hand3")
+    claim("two that differ change nothing", t.end() == 65 and "not the same" in t.seen and login(i, "tess@x.example", "typed-by-hand")[1].startswith("235"), t.seen)
+    t = Terminal(i, "user", "passwd", "tess@x.example")
+    until(lambda: not t.echoes())
+    t.process.send_signal(signal.SIGINT)
+    claim("interrupted, the terminal has its echo again", t.end() == 65 and t.echoes(), t.seen)
+    r = i.postern("user", "disable", "tes@x.example")
+    claim("a name that was mistyped is no user", r.returncode == 1 and "no user tes@x.example" in r.stderr, r)
+    i.postern("user", "delete", "tess@x.example")
 
 
 def unicode(i):
@@ -339,5 +389,5 @@ def pam(i):
         os.unlink(service)
 
 
-run(grammar, mechanisms, clients, ownership, users, same_answers, unicode, scram_is_for_who_has_a_verifier, no_secrets, dead_authd, budgets, throttle, bad_data_base, pam,
+run(grammar, mechanisms, clients, ownership, users, same_answers, at_the_terminal, unicode, scram_is_for_who_has_a_verifier, no_secrets, dead_authd, budgets, throttle, bad_data_base, pam,
     sets=("errors_soft = 1000", "errors_max = 1000", "client_connection_rate = 0", "client_error_rate = 0", "client_tls_rate = 0"))
