@@ -40,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	bool ok = convert(in, MAX(n, 1), &whole);
 	BUG_IF(convert(in, 1 + n / 7, &pieces) != ok);
 	BUG_IF(!buf_ok(&whole) || !sv_eq(buf_sv(&whole), buf_sv(&pieces)) || !sv_is_ascii(buf_sv(&whole)));
-	BUG_IF(ok && sv_is_ascii(in) && sv_find(in, SV("bit")) < 0 && sv_find(in, SV("inary")) < 0 && !same_text(in, buf_sv(&whole)));
+	BUG_IF(ok && sv_is_ascii(in) && sv_find(in, SV("bit")) < 0 && sv_find(in, SV("inary")) < 0 &&
+		!same_text(in, buf_sv(&whole)));
 	buf_free(&whole);
 	buf_free(&pieces);
 	return 0;
