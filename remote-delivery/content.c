@@ -23,7 +23,7 @@ static void measure(struct order *o, struct sv s, char *last, bool *in_head)
 			o->eight_bit_head = o->eight_bit_head || *in_head;
 		}
 		if (c == '\n') {
-			o->wire_size += *last != '\r'; /* becomes CRLF */
+			o->wire_size += *last != '\r' && (*in_head || !o->binary); /* becomes CRLF */
 			if (*last == '\n')
 				*in_head = false;
 		}
@@ -40,6 +40,7 @@ bool content_measure(struct order *o, struct err *e)
 	size_t n;
 	o->wire_size = 0;
 	o->eight_bit = o->eight_bit_head = false;
+	o->binary = o->options.body == SPOOL_BODY_BINARYMIME;
 	for (uint64_t at = r->offset; at < r->size; at += n) {
 		if (!read_chunk(o, at, chunk, &n, e))
 			return false;
@@ -73,7 +74,29 @@ struct sending {
 	const struct order *o;
 	struct smtp_stuff stuff;
 	struct buf seven, wire;
+	bool in_head; /* binary */
+	char last;
 };
+
+/* docs/QUEUE.md 2: the header has LF, what follows is what came. */
+static bool send_binary(struct sending *s, struct sv piece, struct err *e)
+{
+	buf_reset(&s->wire);
+	while (s->in_head && piece.n > 0) {
+		ptrdiff_t lf = sv_chr(piece, '\n');
+		size_t n = lf < 0 ? piece.n : (size_t)lf;
+		char before = n > 0 ? piece.p[n - 1] : s->last;
+		buf_put(&s->wire, piece.p, n);
+		s->last = lf < 0 ? before : '\n';
+		s->in_head = lf < 0 || before != '\n';
+		if (lf >= 0)
+			buf_puts(&s->wire, before == '\r' ? "\n" : "\r\n");
+		piece = sv_skip(piece, lf < 0 ? n : n + 1);
+	}
+	buf_putsv(&s->wire, piece);
+	BUG_IF(!buf_ok(&s->wire));
+	return conn_put(&s->p->c, buf_sv(&s->wire), e);
+}
 
 static bool send_text(struct sending *s, struct sv text, struct err *e)
 {
@@ -85,6 +108,8 @@ static bool send_text(struct sending *s, struct sv text, struct err *e)
 
 static bool send_piece(struct sending *s, struct sv piece, struct err *e)
 {
+	if (s->o->binary)
+		return send_binary(s, piece, e);
 	if (!s->o->seven)
 		return send_text(s, piece, e);
 	buf_reset(&s->seven);
@@ -102,16 +127,19 @@ static bool send_end(struct sending *s, struct err *e)
 			return false;
 	}
 	buf_reset(&s->wire);
-	smtp_stuff_end(&s->stuff, &s->wire);
+	if (!s->o->binary)
+		smtp_stuff_end(&s->stuff, &s->wire);
 	return conn_put(&s->p->c, buf_sv(&s->wire), e) && conn_flush(&s->p->c, e);
 }
 
 bool content_send(struct peer *p, const struct order *o, bool *ret_unread, struct err *e)
 {
 	const struct deliver_req *r = &o->item[0].req;
-	struct sending s = {
-		.p = p, .o = o, .seven = BUF_INIT(SEVEN_OUT_MAX(CHUNK)), .wire = BUF_INIT(2 * SEVEN_OUT_MAX(CHUNK) + 8)
-	};
+	struct sending s = { .in_head = true,
+		.p = p,
+		.o = o,
+		.seven = BUF_INIT(SEVEN_OUT_MAX(CHUNK)),
+		.wire = BUF_INIT(2 * SEVEN_OUT_MAX(CHUNK) + 8) };
 	char chunk[CHUNK];
 	size_t n;
 	bool ok = true;

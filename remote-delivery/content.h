@@ -9,7 +9,8 @@
 bool content_measure(struct order *o, struct err *e) MUST_CHECK;
 /* For a host that takes 7 bits only: o->seven. ERR_PERM: it cannot be converted; ERR_TEMP: it cannot be read. */
 bool content_convert(struct order *o, struct err *e) MUST_CHECK;
-/* Behind a 354: dots doubled, line ends made CRLF, and the final dot. *ret_unread: the file failed, not the peer. */
+/* Behind a 354: dots doubled, line ends made CRLF, and the final dot; or, o->binary, the o->wire_size bytes of a BDAT. *ret_unread:
+ * the file failed, not the peer. */
 bool content_send(struct peer *p, const struct order *o, bool *ret_unread, struct err *e) MUST_CHECK;
 
 #endif

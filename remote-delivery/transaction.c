@@ -32,7 +32,11 @@ static void check_abilities(struct peer *p, struct order *o)
 		fail_all(o, p, "5.3.4", text);
 		return;
 	}
-	if (o->eight_bit && !(p->caps.set & CAP_8BITMIME) && !content_convert(o, &e)) {
+	if (o->binary && (~p->caps.set & (CAP_CHUNKING | CAP_BINARYMIME))) {
+		fail_all(o, p, "5.6.3", "the host does not take messages of any bytes (BINARYMIME)"); /* RFC 3030 3 */
+		return;
+	}
+	if (o->eight_bit && !o->binary && !(p->caps.set & CAP_8BITMIME) && !content_convert(o, &e)) {
 		order_settle(o, &e, "5.6.3", p->label);
 		return;
 	}
@@ -51,7 +55,9 @@ static void put_mail_params(const struct peer *p, const struct order *o, struct 
 	const struct spool_options *opt = &o->options;
 	if ((p->caps.set & CAP_SIZE) && !o->seven) /* converted it has another size */
 		buf_putf(out, " SIZE=%llu", (unsigned long long)o->wire_size);
-	if ((p->caps.set & CAP_8BITMIME) && o->eight_bit)
+	if (o->binary)
+		buf_puts(out, " BODY=BINARYMIME");
+	else if ((p->caps.set & CAP_8BITMIME) && o->eight_bit)
 		buf_puts(out, " BODY=8BITMIME");
 	if ((p->caps.set & CAP_SMTPUTF8) && (opt->smtputf8 || o->sender.utf8 || o->eight_bit_head))
 		buf_puts(out, " SMTPUTF8");
@@ -267,17 +273,29 @@ static bool broken_off(struct peer *p, const struct cfg_remote *cfg, struct err 
 	return peer_refused(p, "message", e);
 }
 
-static bool send_message(struct peer *p, struct order *o, const struct cfg_remote *cfg, struct err *e)
+/* RFC 3030 2: BDAT asks for no leave, but all that was said before has been answered. *ret_go: the message may follow. */
+static bool ask_to_send(struct peer *p, struct order *o, const struct cfg_remote *cfg, bool *ret_go, struct err *e)
 {
-	bool unread;
+	*ret_go = o->binary;
+	if (o->binary)
+		return peer_put(p, e, "BDAT %llu LAST", (unsigned long long)o->wire_size);
 	if (!peer_put(p, e, "DATA") || !peer_answer(p, cfg->remote_data_timeout, e))
 		return false;
 	if (p->broken)
 		return session_over(p, "DATA", e);
-	if (p->last.code != 354) {
+	*ret_go = p->last.code == 354;
+	if (!*ret_go)
 		settle_accepted(p, o, "DATA");
+	return true;
+}
+
+static bool send_message(struct peer *p, struct order *o, const struct cfg_remote *cfg, struct err *e)
+{
+	bool unread, go;
+	if (!ask_to_send(p, o, cfg, &go, e))
+		return false;
+	if (!go)
 		return true;
-	}
 	p->c.idle_ms = cfg->remote_block_timeout * 1000;
 	p->c.deadline_ms = p->deadline_ms;
 	if (content_send(p, o, &unread, e))

@@ -42,12 +42,6 @@ static bool may_send_to(
 	       !sv_ieqs(sv_of(final.domain), asked->domain);
 }
 
-/* RFC 3030 3: a message of any bytes goes on by BDAT as it is, or comes back; it is not sent on, so this is said at once. */
-static bool can_carry(const struct session *s, const struct resolve_rcpt *a)
-{
-	return a->class == CLASS_LOCAL || s->txn.options.body != SPOOL_BODY_BINARYMIME;
-}
-
 /* What `resolve` answered, if it is no, in SMTP's words. */
 static bool check_answer(const struct session *s, const struct maddr *to, const char *text, const struct rules_effect *rules,
 	const struct resolve_rcpt *a, struct refusal *r)
@@ -56,8 +50,6 @@ static bool check_answer(const struct session *s, const struct maddr *to, const 
 	case RESOLVE_OK:
 		if (!may_send_to(s, to, rules, a))
 			refusal_set(r, 550, "5.7.1", "<%s>: this server does not relay to that domain for you", text);
-		else if (!can_carry(s, a))
-			refusal_set(r, 550, "5.6.3", "<%s>: a BINARYMIME message is not sent on to other hosts; encode it", text);
 		else
 			return true;
 		return false;

@@ -151,6 +151,10 @@ class Sink:
             verb = line.split(" ")[0].upper()
             s.commands.append(line)
             text = self._reply(s, verb, line)
+            if verb == "BDAT":
+                if not self._bdat(conn, f, s, line):
+                    return
+                continue
             if not self._say(conn, text):
                 return
             if verb == "QUIT":
@@ -159,8 +163,6 @@ class Sink:
                 conn = self.tls.wrap_socket(conn, server_side=True)
                 s.tls = conn.version()
                 f = conn.makefile("rb")
-            if verb == "BDAT" and not self._bdat(conn, f, s, line):
-                return
             if verb == "DATA" and text.startswith("354") and not self._data(conn, f, s):
                 return
 
@@ -176,6 +178,17 @@ class Sink:
                 break
             data.append(line)
         return self._end(conn, s, b"".join(line[1:] if line.startswith(b".") else line for line in data))
+
+    def _bdat(self, conn, f, s, line):
+        words = line.split()
+        data = f.read(int(words[1]))
+        if len(data) < int(words[1]):
+            return False
+        s.chunks = getattr(s, "chunks", b"") + data
+        if words[2:] != ["LAST"]:
+            return self._say(conn, "250 2.0.0 ok")
+        data, s.chunks = s.chunks, b""
+        return self._end(conn, s, data)
 
     def _end(self, conn, s, data):
         replies = []

@@ -73,6 +73,7 @@ Host("ascii").mx("ascii")
 Host("utf8", caps=("SMTPUTF8", "8BITMIME")).mx("utf8")
 Host("seven", caps=("PIPELINING", "SIZE 100000")).mx("seven")
 Host("eight", caps=("PIPELINING", "8BITMIME")).mx("eight")
+Host("binary8", caps=("PIPELINING", "CHUNKING", "BINARYMIME", "8BITMIME")).mx("binary8")
 Host("routed")
 Host("his")
 Host("from")
@@ -236,6 +237,23 @@ def seven_bits(i):
     fails(i, "seven.example", "5.6.3", "signature", msg=EIGHT.replace("multipart/mixed", "multipart/signed"))
 
 
+def any_bytes(i):
+    head, body = b"MIME-Version: 1.0\r\nContent-Transfer-Encoding: binary\r\n\r\n", bytes(range(256)) * 300 + b"\r\n.\r\n\n\r"
+    c = i.smtp()
+    c.hello()
+    for domain in ("binary8", "eight"):
+        c.cmd("MAIL FROM:<sender@client.example> BODY=BINARYMIME")
+        c.cmd(f"RCPT TO:<al@{domain}.example>")
+        c.send(b"BDAT %d LAST\r\n" % len(head + body) + head + body)
+        reply = c.reply()
+        claim(f"{domain}: a message of any bytes is accepted", reply.startswith("250"), reply)
+    c.close()
+    got = HOSTS["binary8"].sink.wait(1, 10)
+    claim("it arrives byte by byte", len(got) == 1 and got[0].data.endswith(b"\r\n" + head + body) and "BODY=BINARYMIME" in " ".join(got[0].session.commands),
+          got[0].data[:800] if got else last(i))
+    claim("or comes back", i.wait_log(r" failed to=al@eight.example .*dsn=5.6.3 .*BINARYMIME", secs=10), last(i))
+
+
 def routes(i):
     c = i.smtp()
     c.hello()
@@ -286,7 +304,7 @@ def sections(i):
 no_open_relay()
 zones = Zones("\n".join(RECORDS))
 try:
-    run(sections, plain, names, endings, replies, recipients, abilities, seven_bits, routes,
+    run(sections, plain, names, endings, replies, recipients, abilities, seven_bits, any_bytes, routes,
         sets=[f"dns_servers = 127.0.0.1@{zones.port}", f"remote_port = {port}", "trusted_networks = 127.0.0.0/8", "dns_timeout = 5s",
               "remote_done_timeout = 2s", "mta_sts = no"])
 finally:
