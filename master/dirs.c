@@ -1,5 +1,8 @@
 #include "master.h"
+#include "base/clock.h"
 #include "base/fd.h"
+#include "base/secret.h"
+#include "mail/srs.h"
 #include "service/priv.h"
 
 #include <errno.h>
@@ -65,6 +68,44 @@ static bool make_log_dir(const struct cfg *cfg, struct err *e)
 	return stat(dir, &st) == 0 || make(dir, 0755, "postern-log", cfg->unprivileged, e);
 }
 
+static bool write_key(int dir, const char *name, struct err *e)
+{
+	unsigned char key[16];
+	char text[2 * sizeof(key) + 2], *at = text;
+	rnd_bytes(key, sizeof(key));
+	for (size_t i = 0; i < sizeof(key); i++)
+		at += snprintf(at, 3, "%02x", key[i]);
+	*at++ = '\n';
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	bool ok = fd >= 0 && write(fd, text, sizeof(text) - 1) == (ssize_t)(sizeof(text) - 1) && fsync(fd) == 0;
+	if (!ok)
+		err_sys(e, ERR_PERM, "write %s", name);
+	secret_wipe(key, sizeof(key));
+	secret_wipe(text, sizeof(text));
+	fd_close(&fd);
+	return ok;
+}
+
+/* The key of rewritten senders is made once, whole or not at all. Daemons read it while they are root. */
+static bool make_srs_key(const struct cfg *cfg, struct err *e)
+{
+	static const char aside[] = SRS_KEY_FILE ".new";
+	struct stat st;
+	if (!cfg->global.srs)
+		return true;
+	int dir = open(cfg->global.state_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_sys(e, ERR_PERM, "open directory %s", cfg->global.state_directory);
+	bool ok = fstatat(dir, SRS_KEY_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (!ok) {
+		ok = write_key(dir, aside, e);
+		if (ok && renameat(dir, aside, dir, SRS_KEY_FILE) < 0)
+			ok = err_sys(e, ERR_PERM, "rename to %s", SRS_KEY_FILE);
+	}
+	fd_close(&dir);
+	return ok;
+}
+
 bool dirs_make(const struct cfg *cfg, struct err *e)
 {
 	const struct cfg_global *g = &cfg->global;
@@ -77,7 +118,7 @@ bool dirs_make(const struct cfg *cfg, struct err *e)
 	       make(g->queue_directory, 0700, "postern-queue", cfg->unprivileged, e) &&
 	       make(g->state_directory, 0755, NULL, cfg->unprivileged, e) &&
 	       make(spam, 0700, "postern-spam", cfg->unprivileged, e) && make(auth, 0700, "postern-auth", cfg->unprivileged, e) &&
-	       make(tls, 0700, "postern-tls", cfg->unprivileged, e) && make_log_dir(cfg, e);
+	       make(tls, 0700, "postern-tls", cfg->unprivileged, e) && make_log_dir(cfg, e) && make_srs_key(cfg, e);
 }
 
 bool dirs_lock(const char *path, const char *what, int *ret_fd, struct err *e)

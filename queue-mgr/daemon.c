@@ -11,6 +11,7 @@
 #include "look.h"
 #include "recover.h"
 #include "retry.h"
+#include "sender.h"
 #include "space.h"
 #include "work.h"
 #include "base/clock.h"
@@ -104,6 +105,7 @@ bool daemon_pre_drop(struct svc_ctx *ctx, struct err *e)
 	struct spool_dir d = { .root = -1 };
 	struct group *g = getgrnam(cfg->global.admin_group);
 	svc_set_data(ctx, daemon);
+	sender_load_keys(&daemon->q, cfg);
 	daemon->q.admin_gid = g != NULL ? g->gr_gid : (gid_t)-1;
 	raise_files(cfg);
 	if (!make_queue(ctx, path, e))
@@ -208,6 +210,7 @@ static void on_lock(struct ev_timer *t, void *arg)
 static const struct {
 	bool (*init)(struct qmgr *, struct err *);
 } parts[] = {
+	{ sender_init },
 	{ space_init },
 	{ look_init },
 	{ fresh_init },

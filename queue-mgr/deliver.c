@@ -1,6 +1,7 @@
 #include "deliver.h"
 
 #include "dest.h"
+#include "sender.h"
 #include "work.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -282,7 +283,7 @@ static void make_request(const struct qmgr *q, struct rcpt *r, struct deliver_re
 	struct msg *m = r->msg;
 	const struct entry *en = index_at(q->index, m->slot);
 	memcpy(req->id, m->id.text, sizeof(m->id.text));
-	set_text(req->sender, sizeof(req->sender), m->sender);
+	sender_of(q, r, req->sender);
 	set_text(req->rcpt, sizeof(req->rcpt), r->addr);
 	set_text(req->orig, sizeof(req->orig), r->orig);
 	req->offset = m->offset;

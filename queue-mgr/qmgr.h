@@ -10,6 +10,7 @@
 #include "base/vec.h"
 #include "event/ev.h"
 #include "index.h"
+#include "mail/srs.h"
 #include "io.h"
 #include "ipc/msg_control.h"
 #include "msg.h"
@@ -27,7 +28,9 @@ struct qmgr {
 	struct spool_dir dir;
 	bool locked; /* dir is ours */
 	bool draining;
-	gid_t admin_gid; /* (gid_t)-1: no such group */
+	struct srs_keys srs; /* n 0: senders stay as they are */
+	struct hmap *ours;   /* domains, for sender.c */
+	gid_t admin_gid;     /* (gid_t)-1: no such group */
 	struct index *index;
 	struct sched *sched;
 	struct reasons *reasons;

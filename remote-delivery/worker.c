@@ -89,7 +89,8 @@ static bool carry_out(struct channel *ch)
 static bool goes_with(const struct order *o, const struct item *it)
 {
 	const struct item *first = &o->item[0];
-	return strcmp(first->req.id, it->req.id) == 0 && strcmp(first->addr.domain, it->addr.domain) == 0;
+	return strcmp(first->req.id, it->req.id) == 0 && strcmp(first->addr.domain, it->addr.domain) == 0 &&
+	       strcmp(first->req.sender, it->req.sender) == 0;
 }
 
 static bool on_deliver(void *arg, void *msg, struct err *e)
@@ -100,7 +101,7 @@ static bool on_deliver(void *arg, void *msg, struct err *e)
 	(void)e;
 	it->req = *(struct deliver_req *)msg;
 	bool good = item_check(it);
-	if (o->n > 0 && (!good || !goes_with(o, it))) { /* two destinations with one hash */
+	if (o->n > 0 && (!good || !goes_with(o, it))) { /* two destinations with one hash, or a sender of its own */
 		struct item alone = *it;
 		if (!carry_out(ch)) {
 			fd_close(&alone.req.file);

@@ -19,7 +19,8 @@ struct expansion {
 	struct hmap *taken;    /* texts of finals, folded. NULL for the first */
 	struct vec unknown;    /* of struct maddr: targets without a mailbox */
 	bool pending;
-	bool over; /* more than alias_expansion_max */
+	bool over;    /* more than alias_expansion_max */
+	bool expired; /* a rewritten sender's time is over */
 };
 
 static size_t expansion_max(const struct rules *r) { return r->cfg->smtpd.alias_expansion_max; }
@@ -252,6 +253,34 @@ static void no_mailbox(struct expansion *x, const struct work *w, const struct l
 	x->over |= !unknown;
 }
 
+/* --- rewritten senders --------------------------------------------------------------------------------------------------- */
+
+/* A sender that we gave to mail that was sent on: what comes to it goes back. One that we did not make is an unknown user, whatever
+ * aliases and catch_all say: the way back would be open to everybody. true: done with it. */
+static bool try_rewritten(struct expansion *x, const struct work *w)
+{
+	struct maddr before;
+
+	switch (x->l->rewritten ? x->l->rewritten(x->l->arg, &w->addr, &before) : SRS_NONE) {
+	case SRS_NONE:
+		return false;
+	case SRS_OK:
+		x->d->reports = true;
+		add_work(x, &before, false, NULL);
+		return true;
+	case SRS_EXPIRED:
+		x->expired = true;
+		break;
+	case SRS_FORGED:
+		break;
+	}
+	struct maddr *unknown = vec_push(&x->unknown);
+	if (unknown)
+		*unknown = w->addr;
+	x->over |= !unknown;
+	return true;
+}
+
 /* --- one address --------------------------------------------------------------------------------------------------------- */
 
 static void place(struct expansion *x, struct work w)
@@ -263,7 +292,7 @@ static void place(struct expansion *x, struct work w)
 		add_remote(x, &w);
 		return;
 	}
-	if (try_alias(x, &w, d))
+	if (try_rewritten(x, &w) || try_alias(x, &w, d))
 		return;
 	switch (mailbox_find(x->rules, x->l, d, &w.addr, NULL, &e)) {
 	case USER_FOUND:
@@ -317,7 +346,8 @@ static void conclude(struct expansion *x, const struct maddr *asked)
 		err_dsn(&e, ERR_PERM, "5.4.6", "alias loop: it leads to nobody but itself");
 		end_with(x, RESOLVE_BAD, &e);
 	} else if (d->finals.len == 0) {
-		err_dsn(&e, ERR_PERM, "5.1.1", "No such user");
+		err_dsn(&e, ERR_PERM, "5.1.1", "%s",
+			x->expired ? "this address was for reports about a message that was sent on long ago" : "No such user");
 		end_with(x, RESOLVE_UNKNOWN, &e);
 	}
 	/* One target of several is unknown: accepted, and the sender hears of it from the agent. */
@@ -331,6 +361,7 @@ static void reset(struct decision *d)
 	err_clear(&d->why);
 	vec_reset(&d->finals);
 	d->note[0] = '\0';
+	d->reports = false;
 }
 
 void decision_init(struct decision *ret, const struct rules *r)

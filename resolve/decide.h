@@ -18,6 +18,7 @@ struct final {             /* one final recipient */
 struct decision {
 	enum resolve_status status;
 	struct err why;    /* of a status other than RESOLVE_OK */
+	bool reports;      /* a rewritten sender (SRS): for reports about mail alone */
 	struct vec finals; /* of struct final; with RESOLVE_OK at least one, without doubles */
 	char note[300];    /* what the admin should do about it, though the mail is taken; "" for nothing */
 };

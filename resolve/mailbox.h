@@ -4,6 +4,7 @@
 
 #include "ipc/msg_resolve.h"
 #include "maps/map.h"
+#include "mail/srs.h"
 #include "rules.h"
 
 struct user { /* as the name service tells; strings are valid until the next look-up */
@@ -21,6 +22,8 @@ struct lookups {
 	enum user_result (*user)(void *arg, const char *name, struct user *ret, struct err *e);
 	bool (*base_owner)(void *arg, uid_t *ret_uid, gid_t *ret_gid, struct err *e); /* of virtual_base */
 	void *arg;
+	/* Where a rewritten sender leads (mail/srs.h). NULL: there are none. */
+	enum srs_result (*rewritten)(void *arg, const struct maddr *a, struct maddr *ret);
 };
 
 /* Name without detail, and detail, of a local part: the whole and "" when there is none, or the delimiter is off. */

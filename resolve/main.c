@@ -6,6 +6,7 @@ static const struct svc resolve = {
 	.user = "postern-resolve",
 	.model = SVC_LOOP,
 	.sandbox = SB_STDIO | SB_SOCKETS | SB_FILES | SB_FORK | SB_NSS, /* name services load what they like */
+	.pre_drop = resolve_pre_drop,
 	.start = resolve_start,
 	.drain = resolve_drain,
 	.report = resolve_report,

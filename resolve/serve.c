@@ -1,5 +1,6 @@
 /* The loop: a request is answered at once from tables and memory, or waits for a look-up of a user while others are served. */
 #include "serve.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "chan.h"
@@ -21,7 +22,8 @@ struct server {
 	struct ev_loop *loop;
 	struct rules *rules;
 	struct table aliases, mailboxes;
-	struct hmap *named; /* tables for smtpd */
+	struct hmap *named;  /* tables for smtpd */
+	struct srs_keys srs; /* n 0: none */
 	struct users *users;
 	struct users *names; /* of clients: with helpers of their own, which name servers may keep waiting */
 	struct lookups lookups;
@@ -95,15 +97,26 @@ static bool get_base_owner(void *arg, uid_t *ret_uid, gid_t *ret_gid, struct err
 	return true;
 }
 
+static enum srs_result get_rewritten(void *arg, const struct maddr *a, struct maddr *ret)
+{
+	const struct server *s = arg;
+
+	return s->srs.n > 0 ? srs_reverse(&s->srs, a, clock_real_secs(), ret) : SRS_NONE;
+}
+
 /* --- answers ------------------------------------------------------------------------------------------------------------- */
 
 static void copy_text(char *dst, size_t size, const char *text) { snprintf(dst, size, "%s", text); }
 
-static void send_rcpt(struct chan *c, const struct final *f, bool last)
+static void send_rcpt(struct chan *c, const struct decision *d, size_t i)
 {
-	struct resolve_rcpt a = {
-		.status = RESOLVE_OK, .last = last, .class = f->class, .relayed = f->relayed, .aliased = f->aliased
-	};
+	const struct final *f = VEC_AT(&d->finals, struct final, i);
+	struct resolve_rcpt a = { .status = RESOLVE_OK,
+		.last = i + 1 == d->finals.len,
+		.class = f->class,
+		.relayed = f->relayed,
+		.reports = d->reports,
+		.aliased = f->aliased };
 
 	maddr_text(&f->addr, a.address);
 	copy_text(a.route, sizeof(a.route), f->route);
@@ -141,7 +154,7 @@ static bool answer_rcpt(struct chan *c)
 	if (d->status != RESOLVE_OK)
 		send_refusal(c, d);
 	for (size_t i = 0; d->status == RESOLVE_OK && i < d->finals.len; i++)
-		send_rcpt(c, VEC_AT(&d->finals, struct final, i), i + 1 == d->finals.len);
+		send_rcpt(c, d, i);
 	return true;
 }
 
@@ -445,6 +458,20 @@ static void start_look_ups(struct server *s, const struct cfg *cfg)
 	s->names = users_new(s->loop, &names, on_looked_up, s);
 }
 
+/* Only root may read the keys. Without `srs` mail that was sent on before still has its way back. */
+bool resolve_pre_drop(struct svc_ctx *ctx, struct err *e)
+{
+	const struct cfg_global *g = &svc_cfg(ctx)->global;
+	struct server *s = mem_new(sizeof(*s));
+	struct err why;
+
+	(void)e;
+	if (!srs_keys_load(g->state_directory, &s->srs, &why) && g->srs)
+		LOG_WARN("srs-off", KV_ERR(&why));
+	svc_set_data(ctx, s);
+	return true;
+}
+
 bool resolve_start(struct svc_ctx *ctx, struct ev_loop *loop, struct err *e)
 {
 	const struct cfg *cfg = svc_cfg(ctx);
@@ -452,10 +479,11 @@ bool resolve_start(struct svc_ctx *ctx, struct ev_loop *loop, struct err *e)
 
 	if (!r)
 		return false;
-	struct server *s = mem_new(sizeof(*s));
+	struct server *s = svc_data(ctx);
 	*s = (struct server){ .ctx = ctx,
 		.loop = loop,
 		.rules = r,
+		.srs = s->srs,
 		.packet = IPC_PACKET_INIT,
 		.scratch = BUF_INIT(SOCK_PACKET_MAX),
 		.chans = hmap_new(CHANNELS_MAX) };
@@ -463,10 +491,9 @@ bool resolve_start(struct svc_ctx *ctx, struct ev_loop *loop, struct err *e)
 	table_init(&s->mailboxes, "virtual_mailboxes", cfg->resolve.virtual_mailboxes, MAP_PLAIN, ev_now_ms(loop));
 	s->named = named_tables_new(cfg, ev_now_ms(loop));
 	start_look_ups(s, cfg);
-	s->lookups = (struct lookups){ get_alias, get_mailbox, get_user, get_base_owner, s };
+	s->lookups = (struct lookups){ get_alias, get_mailbox, get_user, get_base_owner, s, get_rewritten };
 	decision_init(&s->decision, r);
 	s->end = (struct ev_timer){ .on = on_end, .arg = s };
-	svc_set_data(ctx, s);
 	return watch_listeners(s, e);
 }
 

@@ -42,6 +42,14 @@ static bool may_send_to(
 	       !sv_ieqs(sv_of(final.domain), asked->domain);
 }
 
+/* What comes to a rewritten sender goes on to somebody elsewhere: reports, which have no sender (RFC 3464 2), or in old systems
+ * that of their mailer. Anything else would make us a relay for who has seen such an address. */
+static bool is_report(const struct session *s)
+{
+	struct sv local = maddr_local(&s->txn.sender);
+	return s->txn.sender.null || sv_ieqs(local, "mailer-daemon") || sv_ieqs(local, "postmaster");
+}
+
 /* What `resolve` answered, if it is no, in SMTP's words. */
 static bool check_answer(const struct session *s, const struct maddr *to, const char *text, const struct rules_effect *rules,
 	const struct resolve_rcpt *a, struct refusal *r)
@@ -50,6 +58,8 @@ static bool check_answer(const struct session *s, const struct maddr *to, const 
 	case RESOLVE_OK:
 		if (!may_send_to(s, to, rules, a))
 			refusal_set(r, 550, "5.7.1", "<%s>: this server does not relay to that domain for you", text);
+		else if (a->reports && !is_report(s))
+			refusal_set(r, 550, "5.7.1", "<%s>: this address is for delivery reports alone", text);
 		else
 			return true;
 		return false;

@@ -86,8 +86,8 @@ struct cfg_global { /* more than one daemon needs these */
 	const char *queue_directory, *runtime_directory, *state_directory, *recipient_delimiter;
 	struct cfg_nets trusted_networks;
 	uint64_t message_max_size, min_uid;
-	const char *virtual_base, *admin_group;
-	bool soft_bounce;
+	const char *virtual_base, *admin_group, *srs_domain;
+	bool soft_bounce, srs;
 };
 struct cfg_master {
 	uint64_t stop_timeout, restart_delay_max;

@@ -66,6 +66,15 @@ static bool is_local(const struct cfg *c, const char *domain)
 	return false;
 }
 
+/* Reports to rewritten senders must come here. */
+static void check_srs(const struct cfg *c, struct vec *faults)
+{
+	const char *domain = c->global.srs_domain;
+	if (c->global.srs && !is_local(c, domain) && !sv_ieqs(sv_of(domain), c->global.hostname))
+		cfg_fault(faults, line_of(c, "srs_domain"),
+			"srs_domain = %.80s: is not one of domains, so reports would not come here", domain);
+}
+
 static void check_domain_sections(const struct cfg *c, struct vec *faults)
 {
 	for (size_t i = 0; i < c->domains.len; i++) {
@@ -286,6 +295,7 @@ void cfg_check(struct cfg *c, struct vec *faults)
 {
 	check_domains(c, faults);
 	check_domain_sections(c, faults);
+	check_srs(c, faults);
 	check_relays(c, faults);
 	cfg_check_rules(c, faults);
 	check_listeners(c, faults);

@@ -55,6 +55,20 @@ static void default_domains(struct cfg *c, const char *mail_name)
 	}
 }
 
+/* Of rewritten senders: one whose mail comes here. */
+static void default_srs_domain(struct cfg *c)
+{
+	struct cfg_global *g = &c->global;
+	if (cfg_was_set(c, "srs_domain", NULL)) {
+		fold(c, &g->srs_domain);
+		return;
+	}
+	g->srs_domain = g->domains.n > 0 ? g->domains.item[0] : g->hostname;
+	for (size_t i = 0; i < g->domains.n; i++)
+		if (strcmp(g->origin, g->domains.item[i]) == 0)
+			g->srs_domain = g->origin;
+}
+
 void cfg_finish(struct cfg *c, struct vec *faults UNUSED)
 {
 	const char *mail_name = mailname(c);
@@ -67,6 +81,7 @@ void cfg_finish(struct cfg *c, struct vec *faults UNUSED)
 	fold(c, &c->global.origin);
 	for (size_t i = 0; i < c->global.domains.n; i++)
 		fold(c, &c->global.domains.item[i]);
+	default_srs_domain(c);
 	for (size_t i = 0; i < c->relays.len; i++) {
 		struct cfg_list *list = &VEC_AT(&c->relays, struct cfg_relay, i)->domains;
 		for (size_t k = 0; k < list->n; k++)

@@ -30,6 +30,7 @@ enum resolve_status {
 	F(T, U64, last, 1) \
 	F(T, U64, class, 255) \
 	F(T, U64, relayed, 1) \
+	F(T, U64, reports, 1) /* a sender that we rewrote (SRS): mail to it is taken when it is a report */ \
 	F(T, U64, aliased, 1) /* the final address differs from what was asked */ \
 	F(T, STR, address, ADDRESS_MAX) /* final address, canonical: domain in lower case */ \
 	F(T, STR, route, 300) /* next hop for CLASS_REMOTE; empty: the domain's MX */ \

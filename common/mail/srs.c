@@ -44,7 +44,8 @@ bool srs_keys_load(const char *state_directory, struct srs_keys *ret, struct err
 	buf_putf(&path, "%s/" SRS_KEY_FILE, state_directory);
 	bool ok = (buf_ok(&path) || err_set(e, ERR_PERM, "state_directory is too long")) &&
 		  fd_read_path(AT_FDCWD, buf_str(&path), &text, e) &&
-		  (srs_keys_parse(buf_sv(&text), ret) || err_set(e, ERR_PERM, "%s: not lines of 32 hexadecimal digits", buf_str(&path)));
+		  (srs_keys_parse(buf_sv(&text), ret) ||
+			  err_set(e, ERR_PERM, "%s: not lines of 32 hexadecimal digits", buf_str(&path)));
 	if (text.data != NULL)
 		secret_wipe(text.data, text.cap);
 	buf_free(&text);
@@ -130,7 +131,8 @@ static bool sign(const struct srs_keys *k, const char *form, const struct buf *r
 	return ok;
 }
 
-static bool forward_first(const struct srs_keys *k, const struct maddr *sender, const char *ours, uint64_t unix_secs, struct maddr *ret)
+static bool forward_first(
+	const struct srs_keys *k, const struct maddr *sender, const char *ours, uint64_t unix_secs, struct maddr *ret)
 {
 	struct buf rest = BUF_INIT(MADDR_LOCAL_MAX);
 	unsigned day = (unsigned)(unix_secs / DAY % DAYS_CYCLE);

@@ -3,9 +3,9 @@
  *   SRS0=MAC=DAY=example.org=alice@ours            for alice@example.org
  *   SRS1=MAC=first.example==MAC=DAY=org=al@ours    for SRS0=MAC=DAY=org=al@first.example: an address does not grow at each hop
  *
- * Reports to such an address come back to us and are sent on; each of our hosts that has the same key can do that. MAC is SipHash-2-4
- * under a secret key, 40 bits in base 32, of all that follows: nobody can make us send mail to an address of his choice. It holds for
- * SRS_DAYS and is compared without case, as local parts lose theirs on the way. */
+ * Reports to such an address come back to us and are sent on; each of our hosts that has the same key can do that. MAC is
+ * SipHash-2-4 under a secret key, 40 bits in base 32, of all that follows: nobody can make us send mail to an address of his
+ * choice. It holds for SRS_DAYS and is compared without case, as local parts lose theirs on the way. */
 #ifndef MAIL_SRS_H
 #define MAIL_SRS_H
 
@@ -27,7 +27,8 @@ bool srs_keys_load(const char *state_directory, struct srs_keys *ret, struct err
 
 /* The sender to use when a message of `sender` is forwarded; `ours` is a domain whose mail comes to us. False: as it is (the null
  * sender, one without a domain, one that would become too long). */
-bool srs_forward(const struct srs_keys *k, const struct maddr *sender, const char *ours, uint64_t unix_secs, struct maddr *ret) MUST_CHECK;
+bool srs_forward(
+	const struct srs_keys *k, const struct maddr *sender, const char *ours, uint64_t unix_secs, struct maddr *ret) MUST_CHECK;
 
 enum srs_result {
 	SRS_NONE,   /* no such address */

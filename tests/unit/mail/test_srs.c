@@ -29,8 +29,8 @@ static const char *text_of(const struct maddr *a)
 
 static void what_is_rewritten_leads_back(void)
 {
-	static const char *const t[] = { "alice@example.org", "Alice.B+x@Example.org", "\"odd one\"@example.org", "a=b=c@example.org",
-		"j\xc3\xb6rg@example.org", "a@[192.0.2.1]", "srs@example.org", "SRS0x@example.org" };
+	static const char *const t[] = { "alice@example.org", "Alice.B+x@Example.org", "\"odd one\"@example.org",
+		"a=b=c@example.org", "j\xc3\xb6rg@example.org", "a@[192.0.2.1]", "srs@example.org", "SRS0x@example.org" };
 	struct srs_keys k = keys(KEY_A);
 	for (size_t i = 0; i < COUNT(t); i++) {
 		struct maddr sender = address(t[i]), out, back;
@@ -51,7 +51,7 @@ static void a_chain_of_forwards_does_not_grow(void)
 	CU_ASSERT_EQUAL(strncmp(text_of(&two), "SRS1=", 5), 0);
 	CU_ASSERT_TRUE_FATAL(srs_forward(&a, &two, "third.example", NOW, &three));
 	CU_ASSERT_EQUAL(strlen(text_of(&three)), strlen(text_of(&two)) - 1); /* "third" for "second" */
-	CU_ASSERT_EQUAL_FATAL(srs_reverse(&a, &three, NOW, &back), SRS_OK); /* straight to the first */
+	CU_ASSERT_EQUAL_FATAL(srs_reverse(&a, &three, NOW, &back), SRS_OK);  /* straight to the first */
 	CU_ASSERT_TRUE(maddr_same(&back, &one));
 	CU_ASSERT_EQUAL_FATAL(srs_reverse(&b, &two, NOW, &back), SRS_OK);
 	CU_ASSERT_TRUE(maddr_same(&back, &one));
@@ -105,8 +105,8 @@ static void an_address_holds_for_three_weeks(void)
 	static const struct {
 		int64_t after;
 		enum srs_result want;
-	} t[] = { { 0, SRS_OK }, { 21 * (int64_t)DAY, SRS_OK }, { 22 * (int64_t)DAY, SRS_EXPIRED }, { 400 * (int64_t)DAY, SRS_EXPIRED },
-		{ -(int64_t)DAY, SRS_OK }, { -3 * (int64_t)DAY, SRS_EXPIRED } };
+	} t[] = { { 0, SRS_OK }, { 21 * (int64_t)DAY, SRS_OK }, { 22 * (int64_t)DAY, SRS_EXPIRED },
+		{ 400 * (int64_t)DAY, SRS_EXPIRED }, { -(int64_t)DAY, SRS_OK }, { -3 * (int64_t)DAY, SRS_EXPIRED } };
 	struct srs_keys k = keys(KEY_A);
 	struct maddr sender = address("alice@example.org"), out, back;
 	CU_ASSERT_TRUE_FATAL(srs_forward(&k, &sender, "ours.example", NOW, &out));

@@ -1,5 +1,6 @@
 #include "master/master.h"
 #include "base/fd.h"
+#include "mail/srs.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -67,6 +68,27 @@ static void what_exists_keeps_its_mode(void)
 	CU_ASSERT_EQUAL(chmod(s.run, 0750), 0);
 	CU_ASSERT_TRUE(dirs_make(&s.cfg, &e));
 	CU_ASSERT_EQUAL(mode_of(s.run), 0750);
+	scene_free(&s);
+}
+
+static void the_key_of_rewritten_senders_is_made_once(void)
+{
+	struct scene s;
+	struct err e;
+	struct buf first = BUF_INIT(100), again = BUF_INIT(100);
+	struct srs_keys keys;
+	char path[100];
+	scene_new(&s);
+	s.cfg.global.srs = true;
+	snprintf(path, sizeof(path), "%s/" SRS_KEY_FILE, s.state);
+	CU_ASSERT_TRUE(dirs_make(&s.cfg, &e));
+	CU_ASSERT_EQUAL(mode_of(path), 0600);
+	CU_ASSERT_TRUE(fd_read_path(AT_FDCWD, path, &first, &e) && srs_keys_parse(buf_sv(&first), &keys) && keys.n == 1);
+	CU_ASSERT_TRUE(dirs_make(&s.cfg, &e) && fd_read_path(AT_FDCWD, path, &again, &e));
+	CU_ASSERT_STRING_EQUAL(buf_str(&first), buf_str(&again));
+	CU_ASSERT_EQUAL(unlink(path), 0);
+	buf_free(&first);
+	buf_free(&again);
 	scene_free(&s);
 }
 
@@ -140,6 +162,7 @@ void suite_master_dirs(void)
 	static const struct unit_case cases[] = {
 		UNIT(what_is_missing_is_made_with_its_mode),
 		UNIT(what_exists_keeps_its_mode),
+		UNIT(the_key_of_rewritten_senders_is_made_once),
 		UNIT(anothers_queue_is_refused),
 		UNIT(a_file_in_the_way_is_named),
 		UNIT(a_directory_is_locked_once_and_until_it_is_closed),

@@ -501,6 +501,47 @@ static void the_delimiter_may_be_another_or_off(void)
 	world_free(&w);
 }
 
+static enum srs_result rewritten(void *arg, const struct maddr *a, struct maddr *ret)
+{
+	(void)arg;
+	if (!srs_is(a))
+		return SRS_NONE;
+	if (strcmp(a->local, "SRS0=good") == 0 || strcmp(a->local, "SRS0=home") == 0 || strcmp(a->local, "SRS1=chain") == 0) {
+		const char *to = a->local[3] == '1'                   ? "SRS0=good@example.org"
+				 : strcmp(a->local, "SRS0=home") == 0 ? "both@example.org"
+								      : "w@other.example";
+		BUG_IF(!maddr_parse(sv_of(to), 0, ret, NULL));
+		return SRS_OK;
+	}
+	return strcmp(a->local, "SRS0=old") == 0 ? SRS_EXPIRED : SRS_FORGED;
+}
+
+static void rewritten_senders_lead_back_and_forged_ones_nowhere(void)
+{
+	static const struct rcpt_case t[] = {
+		{ "SRS0=good@example.org", "Ra:w@other.example" },
+		{ "SRS0=home@example.org", "La:al@example.org La:bea@example.org" },
+		{ "SRS1=chain@example.org", "Ra:w@other.example" }, /* the first host of the chain is ours, too */
+		{ "SRS0=old@example.org", "1 5.1.1" },
+		{ "SRS0=bad@example.org", "1 5.1.1" },
+		{ "SRS0=bad@virtual.example", "1 5.1.1" },                  /* no catch_all */
+		{ "SRS0=good@other.example", "R:SRS0=good@other.example" }, /* another's */
+		{ "bounces@example.org", "La:al@example.org Ra:w@other.example" },
+	};
+	struct world w;
+	struct decision d;
+	world_make(&w, MAIN_CONF, ALIASES "; bounces=al, SRS0=good");
+	w.l.rewritten = rewritten;
+	expect(&w, t, COUNT(t), false);
+	decision_init(&d, w.rules);
+	CU_ASSERT(decide_rcpt(w.rules, &w.l, SV("SRS0=good@example.org"), false, &d) && d.reports);
+	CU_ASSERT(decide_rcpt(w.rules, &w.l, SV("al@example.org"), false, &d) && !d.reports);
+	decision_free(&d);
+	w.l.rewritten = NULL; /* none were ever made: a name like any other */
+	CU_ASSERT_STRING_EQUAL(rcpt(&w, "SRS0=bad@virtual.example", false), "La:cat@virtual.example");
+	world_free(&w);
+}
+
 void suite_decide(void)
 {
 	static const struct unit_case cases[] = {
@@ -520,6 +561,7 @@ void suite_decide(void)
 		UNIT(an_alias_made_while_the_mail_waited_is_followed_to_one_mailbox),
 		UNIT(without_root_there_are_virtual_mailboxes_of_our_own_uid_only),
 		UNIT(the_delimiter_may_be_another_or_off),
+		UNIT(rewritten_senders_lead_back_and_forged_ones_nowhere),
 		UNIT_END,
 	};
 	unit_suite("decide", cases);
