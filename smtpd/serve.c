@@ -31,6 +31,7 @@ struct talk {
 	uint64_t data_ms;  /* when its message began */
 	uint64_t data_bytes, step_bytes;
 	char known[129]; /* the account that was counted */
+	bool turned_out; /* while it did not read */
 	bool leaving;    /* the service ends, or a new leader takes over */
 	const char *end; /* how it ended, for the log */
 };
@@ -62,8 +63,16 @@ static bool send_reply(struct talk *t)
 	bool ok = t->reply.len == 0 || conn_put(&t->conn, buf_sv(&t->reply), &e);
 	buf_reset(&t->reply);
 	if (!ok)
-		t->end = "lost";
+		t->end = t->turned_out ? "turned-out" : "lost";
 	return ok;
+}
+
+/* A client that reads no replies is as still as one that says nothing. */
+static bool is_turned_out(void *arg)
+{
+	struct talk *t = arg;
+	t->turned_out = svc_turned_out(t->ctx);
+	return t->turned_out;
 }
 
 static void tarpit(struct talk *t, uint64_t ms)
@@ -347,6 +356,8 @@ void serve_client(struct svc_ctx *ctx, struct svc_client *client)
 	namer_start(&t.worker->namer, &who.addr);
 	conn_init(&t.conn, client->fd, svc_wake_fd(ctx));
 	client->fd = -1;
+	t.conn.give_up = is_turned_out;
+	t.conn.give_up_arg = &t;
 	t.session_end_ms = t.conn.deadline_ms = clock_mono_ms() + t.worker->cfg->smtpd.session_timeout * 1000;
 	guard_start(&t.worker->guard, ctx, t.worker->cfg, t.worker->leader->limits, &who);
 	session_init(&t.session, t.worker->cfg, &worker_ops, t.worker, &who, id);

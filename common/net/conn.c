@@ -52,11 +52,17 @@ static uint64_t wait_end(const struct conn *c, uint64_t now)
 	return c->deadline_ms ? MIN(end, c->deadline_ms) : end;
 }
 
+static bool heeds_wake(const struct conn *c, short events)
+{
+	bool may_end = (events & POLLIN) || (c->give_up && !c->no_give_up);
+	return c->wake >= 0 && !c->ignore_wake && may_end;
+}
+
 /* Input waits heed `wake`; a wake that is ignored is not polled, or it would spin. */
 bool conn_wait(struct conn *c, short events, uint64_t end, struct err *e)
 {
-	bool heed = c->wake >= 0 && (events & POLLIN) && !c->ignore_wake;
-	struct pollfd p[2] = { { .fd = c->fd, .events = events }, { .fd = heed ? c->wake : -1, .events = POLLIN } };
+	struct pollfd p[2] = { { .fd = c->fd, .events = events },
+		{ .fd = heeds_wake(c, events) ? c->wake : -1, .events = POLLIN } };
 	uint64_t now;
 
 	for (;;) {
@@ -66,6 +72,11 @@ bool conn_wait(struct conn *c, short events, uint64_t end, struct err *e)
 			return err_sys(e, ERR_TEMP, "poll");
 		if (n > 0 && p[0].revents)
 			return true;
+		if (n > 0 && !(events & POLLIN) && !c->give_up(c->give_up_arg)) {
+			c->no_give_up = true;
+			p[1].fd = -1;
+			continue;
+		}
 		if (n > 0) {
 			c->woken = true;
 			errno = EINTR;

@@ -1,8 +1,9 @@
 /* conn - one byte-stream client with buffers and deadlines, for blocking code that reads top to bottom.
  *
  * Every wait has a deadline: the earlier of `idle_ms` from now and `deadline_ms`. A second descriptor, `wake`, can end a wait
- * for input early (the parent's pipe: shutting down); output is always finished, for a reply that was begun is owed. TLS
- * comes in underneath later (tls/): callers see the same calls. Lines may hold any byte; the caller judges them. */
+ * for input early (the parent's pipe: shutting down); output is finished, for a reply that was begun is owed, unless `give_up`
+ * says otherwise. TLS comes in underneath later (tls/): callers see the same calls. Lines may hold any byte; the caller judges
+ * them. */
 #ifndef NET_CONN_H
 #define NET_CONN_H
 
@@ -28,8 +29,12 @@ struct conn {
 	uint64_t deadline_ms; /* monotonic, absolute; 0: none */
 	bool woken;           /* wake became readable; waiting goes on if `ignore_wake` */
 	bool ignore_wake;
-	bool eof;   /* the client sends no more */
-	short want; /* POLLIN or POLLOUT: what the last call of `io` waits for; 0: to read or write as it was asked to */
+	/* Asked when `wake` becomes readable while output waits; true ends the wait, with EINTR. NULL: output goes on. */
+	bool (*give_up)(void *arg);
+	void *give_up_arg;
+	bool no_give_up; /* it was asked, and said no: wake is not polled for output any more */
+	bool eof;        /* the client sends no more */
+	short want;      /* POLLIN or POLLOUT: what the last call of `io` waits for; 0: to read or write as it was asked to */
 	const struct conn_io *io;
 	void *io_ctx;
 };

@@ -138,6 +138,38 @@ def slow(i):
     claim("of which nothing stays", i.wait_queue_empty(), i.full_queue_files())
 
 
+def deaf(i):
+    """Clients that ask and ask and read no answer hold every process, in the middle of a reply."""
+    i.restart("smtpd_workers_max = 4", "command_timeout = 60s", "data_timeout = 60s", "greet_delay = 0s", "unlimited_networks = 192.0.2.1",
+              "client_message_rate = 0", "client_recipient_rate = 0", "connections_per_network_max = 0")
+    ask = "EHLO x.example\r\n" + "HELP\r\n" * 90 + f"MAIL FROM:<a@x.example>\r\nRCPT TO:<{i.rcpt}>\r\nDATA\r\n\r\nx\r\n.\r\n"
+    held = []
+    for k in range(4):
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        s.bind((f"127.0.{20 + k}.1", 0))
+        s.connect(i.where)
+        s.settimeout(1)
+        s.recv(300)
+        try:
+            s.sendall(ask.encode() * 200)
+        except TimeoutError:
+            pass
+        held.append(s)
+    time.sleep(2)
+    t = time.monotonic()
+    s = client(i, "127.0.30.1", greet=False, timeout=30)
+    try:
+        greeting = s.recv(1000)
+    except TimeoutError:
+        greeting = b""
+    took = time.monotonic() - t
+    claim("who reads no answers has to make room too", greeting.startswith(b"220") and took < 5, (greeting, took))
+    claim("as the log says", i.wait_log("disconnected .*client=127.0.2[0-3].1 .*end=turned-out"), i.log()[-600:])
+    for h in held + [s]:
+        h.close()
+
+
 class Crowd:
     """Clients that do nothing, or as little as they can."""
 
@@ -199,4 +231,4 @@ def crowds(i):
     crawling.close()
 
 
-run(early, rates, slow, crowds)
+run(early, rates, slow, crowds, deaf)

@@ -253,6 +253,37 @@ static void a_client_that_takes_nothing_is_given_up(void)
 	buf_free(&big);
 }
 
+static bool give_up(void *arg)
+{
+	unsigned *asked = arg;
+	return (*asked)++ > 0; /* not at first */
+}
+
+static void a_wake_ends_output_when_it_is_given_up(void)
+{
+	static char bulk[1 << 20];
+	unsigned asked = 0;
+	int wake[2];
+	struct both b;
+	struct err e = { 0 };
+	CU_ASSERT_EQUAL_FATAL(pipe2(wake, O_CLOEXEC), 0);
+	start(&b, wake[0]);
+	fd_close(&wake[1]);
+	b.c.idle_ms = 100;
+	CU_ASSERT_FALSE(conn_put(&b.c, (struct sv){ bulk, sizeof bulk }, &e)); /* nobody gives up: it is its time that ends it */
+	CU_ASSERT_EQUAL(e.sys, ETIMEDOUT);
+	b.c.give_up = give_up;
+	b.c.give_up_arg = &asked;
+	CU_ASSERT_FALSE(conn_put(&b.c, (struct sv){ bulk, sizeof bulk }, &e));
+	CU_ASSERT(e.sys == ETIMEDOUT && asked == 1); /* asked once, not in a circle */
+	b.c.no_give_up = false;
+	b.c.idle_ms = 10000;
+	CU_ASSERT_FALSE(conn_put(&b.c, (struct sv){ bulk, sizeof bulk }, &e));
+	CU_ASSERT(e.sys == EINTR && asked == 2);
+	fd_close(&wake[0]);
+	finish(&b);
+}
+
 static void a_client_that_is_gone_raises_no_signal(void)
 {
 	struct both b;
@@ -375,6 +406,7 @@ void suite_conn(void)
 		UNIT(waiting_ends_at_the_earlier_of_two_deadlines),
 		UNIT(a_deadline_in_the_past_still_gives_what_is_there),
 		UNIT(a_wake_ends_the_wait_unless_it_is_ignored),
+		UNIT(a_wake_ends_output_when_it_is_given_up),
 		UNIT(replies_go_out_only_when_the_client_has_to_be_waited_for),
 		UNIT(output_beyond_its_buffer_is_sent_as_the_client_takes_it),
 		UNIT(a_client_that_takes_nothing_is_given_up),
