@@ -17,13 +17,13 @@ struct dest_info {
 	uint32_t key;
 	char name[256];
 	enum { UP, PROBING, DOWN } state;
-	unsigned failures; /* in a row */
-	unsigned pauses;   /* since it is down */
-	uint32_t until;    /* DOWN: when it is probed */
-	uint32_t rest;     /* nothing is begun before; 0: none */
-	unsigned cap;      /* learnt: connections at once; 0: none */
-	uint64_t rate;     /* learnt: messages a minute; 0: none */
-	uint32_t lesson;   /* until when both hold */
+	unsigned failures;     /* in a row */
+	unsigned pauses;       /* since it is down */
+	uint32_t until;        /* DOWN: when it is probed */
+	uint32_t rest;         /* nothing is begun before; 0: none */
+	unsigned cap;          /* learnt: connections at once; 0: none */
+	uint64_t rate;         /* learnt: messages a minute; 0: none */
+	uint32_t lesson;       /* until when both hold */
 	uint32_t minute, sent; /* messages begun in the RATE_WINDOW that began then */
 	uint64_t delivered, deferred;
 	uint32_t heard; /* when it said `reply` */
@@ -341,7 +341,9 @@ bool dests_next(const struct qmgr *q, size_t *cursor, struct queue_dest *ret)
 	memset(ret, 0, sizeof(*ret));
 	snprintf(ret->name, sizeof(ret->name), "%.255s", d->name);
 	snprintf(ret->state, sizeof(ret->state), "%s",
-		d->state == UP && d->rest > now ? "resting" : d->state == UP && d->lesson > now ? "slowed" : states[d->state]);
+		d->state == UP && d->rest > now     ? "resting"
+		: d->state == UP && d->lesson > now ? "slowed"
+						    : states[d->state]);
 	ret->waiting = sched_waiting_for(q->sched, d->key);
 	ret->busy = sched_busy(q->sched, d->key);
 	ret->connections = sched_window(q->sched, d->key);
@@ -354,7 +356,8 @@ bool dests_next(const struct qmgr *q, size_t *cursor, struct queue_dest *ret)
 	return true;
 }
 
-/* --- life ---------------------------------------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------------------------------------------
+ */
 
 bool dests_init(struct qmgr *q, struct err *e)
 {

@@ -1,11 +1,12 @@
 /* dest - how the destinations of remote mail are doing: which are down, how much each may be given, what it said last.
  *
- * A destination whose hosts cannot be reached is down after a few such failures in a row: its mail is put off without being tried, and
- * when a pause is over a single delivery probes it. One that says that we are too fast ("421 too many connections", "4.7.0 slow down")
- * is left alone for a minute (never longer than retry_max) and gets less at once and in a minute from then on, until an hour without such words has passed.
+ * A destination whose hosts cannot be reached is down after a few such failures in a row: its mail is put off without being tried,
+ * and when a pause is over a single delivery probes it. One that says that we are too fast ("421 too many connections", "4.7.0 slow
+ * down") is left alone for a minute (never longer than retry_max) and gets less at once and in a minute from then on, until an hour
+ * without such words has passed.
  *
- * Bounded: DESTS_MAX are remembered, those that were quiet for longest are forgotten first. Nothing is on disk: after a restart all is
- * learnt anew. Times are Unix seconds. */
+ * Bounded: DESTS_MAX are remembered, those that were quiet for longest are forgotten first. Nothing is on disk: after a restart all
+ * is learnt anew. Times are Unix seconds. */
 #ifndef QUEUE_DEST_H
 #define QUEUE_DEST_H
 
@@ -13,12 +14,12 @@
 #include "qmgr.h"
 
 #define DESTS_MAX 20000
-#define DEST_FAILURES 3    /* in a row: down */
-#define DEST_PAUSE_MIN 60  /* before the first probe; doubled after each, up to retry_max */
-#define DEST_THROTTLED 60  /* rest after "too fast" */
-#define DEST_LESSON 3600   /* how long what was learnt of its pace holds */
+#define DEST_FAILURES 3   /* in a row: down */
+#define DEST_PAUSE_MIN 60 /* before the first probe; doubled after each, up to retry_max */
+#define DEST_THROTTLED 60 /* rest after "too fast" */
+#define DEST_LESSON 3600  /* how long what was learnt of its pace holds */
 
-enum dest_verdict { /* what an answer says about the destination, not about the message */
+enum dest_verdict {    /* what an answer says about the destination, not about the message */
 	DEST_WELL,     /* somebody there answered */
 	DEST_AWAY,     /* its hosts cannot be found, reached or talked to */
 	DEST_TOO_FAST, /* it wants less from us */

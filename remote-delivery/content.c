@@ -1,8 +1,10 @@
 #include "content.h"
 
 #include "base/fd.h"
+#include "mail/hdr.h"
 
 #define CHUNK 32768
+#define HEAD_MAX (256 * 1024) /* what is looked for in a header must be in its first bytes */
 
 static bool read_chunk(const struct order *o, uint64_t at, char *dst, size_t *ret, struct err *e)
 {
@@ -32,21 +34,52 @@ static void measure(struct order *o, struct sv s, char *last, bool *in_head)
 	o->wire_size += s.n;
 }
 
-bool content_measure(struct order *o, struct err *e)
+/* RFC 8689 5: `TLS-Required: No` sets the receiver's own demands aside; with REQUIRETLS it means nothing. */
+static bool wants_arrival(const struct order *o, struct sv head)
+{
+	struct hdr_field f;
+	return !o->options.requiretls && hdr_find(head, "TLS-Required", &f) && sv_ieqs(sv_trim(f.value), "No");
+}
+
+static bool read_head(struct order *o, struct buf *head, struct err *e)
+{
+	const struct deliver_req *r = &o->item[0].req;
+	char chunk[CHUNK];
+	size_t n;
+	for (uint64_t at = r->offset; at < r->size && head->len + CHUNK <= HEAD_MAX; at += n) {
+		if (!read_chunk(o, at, chunk, &n, e))
+			return false;
+		buf_put(head, chunk, n);
+		if (sv_find(buf_sv(head), SV("\n\n")) >= 0)
+			break;
+	}
+	return true;
+}
+
+static bool measure_all(struct order *o, struct err *e)
 {
 	const struct deliver_req *r = &o->item[0].req;
 	char chunk[CHUNK], last = '\0';
 	bool in_head = true;
 	size_t n;
-	o->wire_size = 0;
-	o->eight_bit = o->eight_bit_head = false;
-	o->binary = o->options.body == SPOOL_BODY_BINARYMIME;
 	for (uint64_t at = r->offset; at < r->size; at += n) {
 		if (!read_chunk(o, at, chunk, &n, e))
 			return false;
 		measure(o, (struct sv){ chunk, n }, &last, &in_head);
 	}
 	return true;
+}
+
+bool content_measure(struct order *o, struct err *e)
+{
+	struct buf head = BUF_INIT(HEAD_MAX);
+	o->wire_size = 0;
+	o->eight_bit = o->eight_bit_head = false;
+	o->binary = o->options.body == SPOOL_BODY_BINARYMIME;
+	bool ok = read_head(o, &head, e) && measure_all(o, e);
+	o->arrive = ok && wants_arrival(o, buf_sv(&head));
+	buf_free(&head);
+	return ok;
 }
 
 bool content_convert(struct order *o, struct err *e)

@@ -58,8 +58,8 @@ static bool run_kept(struct agent *a, struct order *o, const struct route *r)
 	struct err e;
 	if (!p->open)
 		return false;
-	bool usable = strcmp(p->key, r->key) == 0 && (p->strict || !o->options.requiretls) && !peer_gone(p) &&
-		      p->messages < a->cfg->remote.remote_messages_max && clock_mono_ms() < agent_idle_end(a);
+	bool usable = strcmp(p->key, r->key) == 0 && (p->strict || !o->options.requiretls) && p->lax == o->arrive &&
+		      !peer_gone(p) && p->messages < a->cfg->remote.remote_messages_max && clock_mono_ms() < agent_idle_end(a);
 	if (usable && run(a, o, &e))
 		return true;
 	if (usable)
@@ -125,13 +125,14 @@ static bool run_host(
 	struct agent *a, struct order *o, const struct route *r, const struct hosts *hosts, const struct host *h, struct err *e)
 {
 	uint64_t end = clock_mono_ms() + a->cfg->remote.dns_timeout * 1000;
-	const struct secure_ask q = { r, hosts, h, &a->sts, o->options.requiretls, end };
+	const struct secure_ask q = { r, hosts, h, &a->sts, o->options.requiretls, o->arrive, end };
 	struct secure s;
 	struct tls_attempt t;
 	struct peer_options po = { .cfg = a->cfg,
 		.route = r,
 		.wake = a->wake,
 		.deadline_ms = o->deadline_ms,
+		.lax = o->arrive,
 		.tls = a->tls,
 		.passwords = a->passwords,
 		.secure = &s,

@@ -26,6 +26,7 @@ struct order {
 	/* of the message as it is sent (content.c) */
 	uint64_t wire_size;
 	bool eight_bit, eight_bit_head;
+	bool arrive;         /* TLS-Required: No */
 	bool binary;         /* BINARYMIME: any bytes behind its header, as they are */
 	struct seven *seven; /* it is converted on its way, in this transaction. NULL: sent as it is */
 	bool retry;          /* some were put off to another transaction on the same connection */

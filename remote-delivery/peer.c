@@ -136,7 +136,9 @@ static bool hello(struct peer *p, const struct peer_options *o, struct err *e)
 
 static void begin(struct peer *p, int fd, const struct peer_options *o)
 {
-	*p = (struct peer){ .open = true, .lmtp = o->route->lmtp, .deadline_ms = o->deadline_ms, .since_ms = clock_mono_ms() };
+	*p = (struct peer){
+		.open = true, .lmtp = o->route->lmtp, .deadline_ms = o->deadline_ms, .lax = o->lax, .since_ms = clock_mono_ms()
+	};
 	conn_init(&p->c, fd, o->wake);
 	snprintf(p->key, sizeof p->key, "%s", o->route->key);
 	snprintf(p->tls, sizeof p->tls, "no");

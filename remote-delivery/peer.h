@@ -40,6 +40,7 @@ struct peer {
 	bool local;                        /* over the loopback or a Unix socket */
 	bool tls_tried, encrypted, verified;
 	bool strict;                /* it will go on as REQUIRETLS says */
+	bool lax;                   /* opened without the receiver's demands: TLS-Required: No */
 	bool tls_failed;            /* not opened, for TLS alone */
 	unsigned messages;          /* sent over it */
 	uint64_t since_ms, idle_ms; /* when it was opened; when its last message was done */
@@ -53,6 +54,7 @@ struct peer_options {
 	const struct route *route;
 	int wake;
 	uint64_t deadline_ms;
+	bool lax;
 	struct tls_client *tls;
 	const struct passwords *passwords;
 	const struct secure *secure; /* NULL: no TLS */

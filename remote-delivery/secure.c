@@ -149,14 +149,15 @@ static bool plan(struct dns *d, const struct secure_ask *q, struct secure *s, st
 	s->level = MIN(wished(wish), SECURE_NAME);
 	s->sni = literal ? NULL : q->host->name;
 	s->names[0] = s->sni;
-	if (wish != CFG_WISH_NONE && wish != CFG_WISH_VERIFY && !find_dane(d, q, s, t, e))
+	bool ask = !q->arrive || wish == CFG_WISH_DANE;
+	if (ask && wish != CFG_WISH_NONE && wish != CFG_WISH_VERIFY && !find_dane(d, q, s, t, e))
 		return false;
 	t->policy = s->policy;
 	if (wish == CFG_WISH_DANE && s->level != SECURE_DANE) {
 		t->result = TLS_RESULT_DANE_REQUIRED;
 		return err_dsn(e, ERR_TEMP, "4.7.5", "tls = dane: there are no validated TLSA records that can be used");
 	}
-	if (wish != CFG_WISH_NONE && !apply_sts(q, s, t, e))
+	if (ask && wish != CFG_WISH_NONE && !apply_sts(q, s, t, e))
 		return false;
 	if (!apply_requiretls(q, s, e))
 		return false;

@@ -35,6 +35,7 @@ struct secure_ask {
 	const struct host *host;
 	const struct sts_policy *sts;
 	bool requiretls;
+	bool arrive; /* TLS-Required: No: what the receiver demands is set aside, not what the route does */
 	uint64_t deadline_ms;
 };
 /* May look up TLSA records. False: this host may not be given the message; the kind says whether ever, and t->result what it was.

@@ -1,11 +1,16 @@
 """TLS towards other hosts: welcome everywhere, proved where DNS or the route asks for it, and never given up where it is demanded."""
+import http.server
+import os
 import ssl
+import threading
 
-from postern import claim, message, run
+from postern import claim, message, run, skip
 from sink import Certs, Sink, Zones, free_port
 
 port = free_port()
 certs = Certs()
+WEB = "127.0.2.250"  # HTTPS is port 443, which is root's
+STS = os.geteuid() == 0
 CAPS = ("PIPELINING", "8BITMIME", "SIZE 20000000", "STARTTLS")
 
 
@@ -13,18 +18,21 @@ class Host:
     """A domain with one mail exchanger: NAME.ZONE, mx.NAME.ZONE, an address of its own."""
     count = 1
 
-    def __init__(self, name, zone="example", tls="ca", dns=None, caps=CAPS, tlsa=None, days="30", answer=None):
+    def __init__(self, name, zone="example", tls="ca", dns=None, caps=CAPS, tlsa=None, days="30", answer=None, sts=None):
         Host.count += 1
         self.domain, self.name, self.zone, self.tlsa = f"{name}.{zone}", name, zone, tlsa
         self.address = f"127.0.2.{Host.count}"
         context = certs.make(name, dns or f"mx.{name}.{zone}", tls == "ca", days) if tls else None
-        self.sni = None
+        self.sni, self.sts = None, sts  # sts: mode and pattern of a policy
         if context:
             context.sni_callback = self.asked
         self.sink = Sink(self.address, port, caps=caps if tls else [c for c in caps if c != "STARTTLS"], tls=context, answer=answer)
 
     def records(self):
-        lines = [f"{self.name} MX 10 mx.{self.name}", f"mx.{self.name} A {self.address}"]
+        lines = []
+        if self.sts:
+            lines = [f'_mta-sts.{self.name} TXT "v=STSv1; id=1;"', f"mta-sts.{self.name} A {WEB}"]
+        lines += [f"{self.name} MX 10 mx.{self.name}", f"mx.{self.name} A {self.address}"]
         lines += [f"_{port}._tcp.mx.{self.name} TLSA {r}" for r in self.tlsa or ()]
         return lines
 
@@ -55,6 +63,11 @@ hosts = {h.name: h for h in (
     Host("danebogus", tls="self", tlsa=["3 1 1 " + "cd" * 32]),
     Host("strict", tls="self", caps=CAPS + ("REQUIRETLS",)),
     Host("lax", tls="self"),
+    Host("stsgood", "clear", sts=("enforce", "*.stsgood.clear"), caps=CAPS + ("REQUIRETLS",)),
+    Host("stsself", "clear", tls="self", sts=("enforce", "mx.stsself.clear")),
+    Host("stsother", "clear", sts=("enforce", "other.stsother.clear")),
+    Host("stsplain", "clear", tls=None, sts=("enforce", "mx.stsplain.clear")),
+    Host("ststrial", "clear", tls="self", sts=("testing", "mx.ststrial.clear")),
     Host("unproved", "clear", caps=CAPS + ("REQUIRETLS",)),
 )}
 hosts["dane"].tlsa = ["3 1 1 " + certs.tlsa("dane")]
@@ -142,6 +155,55 @@ def requiretls(i):
         claim(f"{name}: nothing was sent", len(hosts[name].got()) == before)
 
 
+class Policies(http.server.BaseHTTPRequestHandler):
+    """A host for all policies, with a certificate for each name."""
+
+    def do_GET(self):
+        mode, pattern = hosts[self.headers["Host"].split(".")[1]].sts
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
+        self.end_headers()
+        self.wfile.write(f"version: STSv1\r\nmode: {mode}\r\nmx: {pattern}\r\nmax_age: 86400\r\n".encode())
+
+    def log_message(self, *args):
+        pass
+
+
+def serve_policies():
+    contexts = {f"mta-sts.{h.domain}": certs.make(f"web-{h.name}", f"mta-sts.{h.domain}") for h in hosts.values() if h.sts}
+    first = next(iter(contexts.values()))
+    first.sni_callback = lambda s, name, _: setattr(s, "context", contexts.get(name, first))
+    server = http.server.ThreadingHTTPServer((WEB, 443), Policies)
+    server.socket = first.wrap_socket(server.socket, server_side=True)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+def tls_required_no(i):
+    """RFC 8689 5: a sender to whom arrival is worth more than secrecy. The next message is not sent along."""
+    text = "TLS-Required: No\nSubject: your TLSA record is wrong\n\nx\n"
+    i.send("postmaster@daneplain.example", msg=text)
+    claim("TLS-Required: No arrives where DANE would have it wait", len(hosts["daneplain"].sink.wait(1, 10)) == 1, "\n".join(i.log().splitlines()[-6:]))
+    i.send("al@daneplain.example")
+    claim("a message without it waits, though the connection was still open", i.wait_log(r" deferred to=al@daneplain.* dsn=4.7.4", n=2, secs=10) and
+          len(hosts["daneplain"].got()) == 1, "\n".join(i.log().splitlines()[-6:]))
+    i.send("al@bare.clear", msg=text)
+    claim("what our own route demands holds all the same", i.wait_log(r" deferred to=al@bare.* dsn=4.7.4", n=2, secs=10) and not hosts["bare"].got(),
+          "\n".join(i.log().splitlines()[-6:]))
+
+
+def mta_sts(i):
+    arrives(i, "stsgood", r"TLSv1.3:[A-Z0-9_]*:verified")
+    waits(i, "stsself", "4.7.5", "certificate is not good")
+    waits(i, "stsother", "4.7.5", "does not name this host")
+    waits(i, "stsplain", "4.7.4", "does not offer STARTTLS")
+    arrives(i, "ststrial", r"TLSv1.3:[A-Z0-9_]*:unverified")
+    claim("in testing mode the fault is noted", i.wait_log(r" tls relay=mx.ststrial\S* policy=sts .*result=failed-testing reason=.*self"), "\n".join(i.log().splitlines()[-6:]))
+    before = len(hosts["stsgood"].got())
+    strict_mail(i, "stsgood")
+    claim("a policy proves whose host it is, for REQUIRETLS", len(hosts["stsgood"].sink.wait(before + 1, 10)) == before + 1, "\n".join(i.log().splitlines()[-6:]))
+
+
 def spoil(text):
     return "\n".join(line.replace("cd" * 32, "ce" * 32) if "TLSA" in line and "RRSIG" not in line else line for line in text.split("\n"))
 
@@ -157,8 +219,12 @@ def sections(i):
     i.section(SECTIONS)
 
 
+if STS:
+    serve_policies()
+else:
+    skip("MTA-STS", "HTTPS is port 443, which is root's")
 try:
-    run(sections, welcome, demanded, dane, requiretls,
+    run(sections, welcome, demanded, dane, requiretls, tls_required_no, *([mta_sts] if STS else []),
         sets=[f"dns_servers = 127.0.0.1@{zones.port}", f"dns_trust_anchor_file = {zones.anchor}", f"tls_ca_file = {certs.ca}",
               f"remote_port = {port}", "trusted_networks = 127.0.0.0/8", "dns_timeout = 5s"])
 finally:

@@ -5,7 +5,9 @@
 #include "unit/unit.h"
 
 static const struct deliver_res well = { .status = DELIVERED, .dsn = "2.0.0", .text = "250 ok" };
-static const struct deliver_res away = { .status = DEFERRED, .dsn = "4.4.1", .where = "mx.x.example", .text = "connection refused" };
+static const struct deliver_res away = {
+	.status = DEFERRED, .dsn = "4.4.1", .where = "mx.x.example", .text = "connection refused"
+};
 static const struct deliver_res slow = { .status = DEFERRED, .dsn = "4.7.0", .text = "421 4.7.0 slow down" };
 
 static struct rcpt rcpt_to(const char *addr, uint32_t key)
