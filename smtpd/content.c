@@ -86,7 +86,6 @@ static void check_loop(struct session *s)
 		problem(s, &r);
 }
 
-/* The header is whole here, or longer than any that is none's trick: its beginning is judged. */
 static void check_author(struct session *s)
 {
 	struct refusal r = { 0 };

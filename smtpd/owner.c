@@ -117,12 +117,14 @@ bool owner_of_sender(struct session *s, const struct maddr *from, struct refusal
 struct header_check {
 	struct session *s;
 	struct refusal *r;
+	size_t authors;
 };
 
 static void check_author(struct sv addr_spec, void *arg)
 {
 	struct header_check *h = arg;
 	struct maddr a;
+	h->authors++;
 	if (h->r->code)
 		return;
 	if (maddr_parse(addr_spec, MADDR_UTF8_OK, &a, NULL))
@@ -131,15 +133,31 @@ static void check_author(struct sv addr_spec, void *arg)
 		refusal_set(h->r, 550, "5.7.1", "The From line holds what is no address");
 }
 
+static void check_field(struct header_check *h, const struct hdr_field *f)
+{
+	h->authors = 0;
+	if ((!hdr_addresses(f->value, check_author, h) || h->authors == 0) && h->r->code == 0)
+		refusal_set(h->r, 550, "5.7.1", "The From line holds what is no address");
+}
+
+/* All that a reader might take for the header is looked at. One who skips a line that is no field finds more of it than we; and a
+ * line behind the part that is in memory is nobody's honest header. Text without any header gets an empty line in front: compose.c.
+ */
 bool owner_of_header(struct session *s, struct sv message, struct refusal *r)
 {
-	struct header_check h = { s, r };
+	struct header_check h = { .s = s, .r = r };
 	struct hdr_field f;
 	size_t at = 0;
+	bool broken = false;
 	if (!applies(s) || s->cfg->auth.sender_ownership != CFG_OWNERSHIP_HEADER)
 		return true;
-	while (r->code == 0 && hdr_next(message, &at, &f, NULL))
-		if (sv_ieqs(f.name, "From") && !hdr_addresses(f.value, check_author, &h) && r->code == 0)
-			refusal_set(r, 550, "5.7.1", "The From line holds what is no address");
+	while (r->code == 0 && hdr_next(message, &at, &f, &broken))
+		if (sv_ieqs(f.name, "From"))
+			check_field(&h, &f);
+	if (r->code == 0 && broken && at > 0)
+		refusal_set(
+			r, 550, "5.6.0", "There is a line in the header that is no header field: who wrote this cannot be checked");
+	if (r->code == 0 && at == message.n && !s->txn.body.dot.done)
+		refusal_set(r, 550, "5.6.0", "The header is too long: who wrote this cannot be checked");
 	return r->code == 0;
 }

@@ -90,6 +90,58 @@ static void addresses_are_ones_own(void)
 	check(&submission, "127.0.0.1", t, COUNT(t));
 }
 
+#define SEND HI GOOD "MAIL FROM:<al@here.example>\r\nRCPT TO:<user@here.example>\r\nDATA\r\n"
+#define SENT "250 235/2.7.0 250/2.1.0 250/2.1.5 354 "
+
+static void authors_are_ones_own_where_that_is_asked_for(void)
+{
+	static const struct row t[] = {
+		{ SEND "From: Al <AL@here.example>\r\n\r\nx\r\n.\r\n", SENT "250/2.0.0" },
+		{ SEND "From: al+shop@here.example, Al <al@here.example>\r\n\r\nx\r\n.\r\n", SENT "250/2.0.0" },
+		{ SEND "Subject: one is added\r\n\r\nFrom: boss@here.example\r\n.\r\n", SENT "250/2.0.0" },
+		{ SEND "text alone\r\nFrom: boss@here.example\r\n.\r\n", SENT "250/2.0.0" }, /* it becomes the body */
+		{ SEND "From: boss@here.example\r\n\r\nx\r\n.\r\n", SENT "550/5.7.1" },
+		{ SEND "from : boss@here.example\r\n\r\nx\r\n.\r\n", SENT "550/5.7.1" },
+		{ SEND "From: al@here.example,\r\n boss@here.example\r\n\r\nx\r\n.\r\n", SENT "550/5.7.1" },
+		{ SEND "From: al@here.example\r\nSubject: x\r\nFrom: boss@here.example\r\n\r\nx\r\n.\r\n", SENT "550/5.7.1" },
+		{ SEND "From: \"al@here.example\" <boss@here.example>\r\n\r\nx\r\n.\r\n", SENT "550/5.7.1" },
+		{ SEND "From: team: boss@here.example;\r\n\r\nx\r\n.\r\n", SENT "550/5.7.1" },
+		{ SEND "From: boss@here.example:;\r\n\r\nx\r\n.\r\n", SENT "550/5.7.1" },
+		{ SEND "From:\r\n\r\nx\r\n.\r\n", SENT "550/5.7.1" },
+		{ SEND "From: al@here.example\r\nno field\r\nFrom: boss@here.example\r\n\r\nx\r\n.\r\n", SENT "550/5.6.0" },
+	};
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct world w;
+		struct buf codes = BUF_INIT(4000);
+		open_at(&w, &submission, "127.0.0.1");
+		w.cfg.auth.sender_ownership = CFG_OWNERSHIP_HEADER;
+		world_say(&w, sv_of(t[i].lines), 1 + i % 3 * 100);
+		CU_ASSERT_STRING_EQUAL(world_codes(&w, &codes), t[i].want);
+		if (strcmp(buf_str(&codes), t[i].want) != 0)
+			fprintf(stderr, "row %zu: got %s\n", i, buf_str(&codes));
+		world_close(&w);
+		buf_free(&codes);
+	}
+}
+
+/* A megabyte is looked at: what comes behind it must not be header still. */
+static void an_author_cannot_hide_behind_a_long_header(void)
+{
+	struct world w;
+	struct buf in = BUF_INIT(2u << 20), codes = BUF_INIT(4000);
+	open_at(&w, &submission, "127.0.0.1");
+	w.cfg.auth.sender_ownership = CFG_OWNERSHIP_HEADER;
+	buf_puts(&in, SEND "From: al@here.example\r\n");
+	for (size_t i = 0; i < 20000; i++)
+		buf_puts(&in, "X-Filler: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n");
+	buf_puts(&in, "From: boss@here.example\r\n\r\nx\r\n.\r\n");
+	world_say(&w, buf_sv(&in), 4096);
+	CU_ASSERT_STRING_EQUAL(world_codes(&w, &codes), SENT "550/5.6.0");
+	world_close(&w);
+	buf_free(&in);
+	buf_free(&codes);
+}
+
 static const char *with_table(const char *table, const char *lines, struct buf *codes)
 {
 	struct world w;
@@ -198,6 +250,8 @@ void suite_smtpd_auth(void)
 		UNIT(the_dialogue_has_its_place_and_forms),
 		UNIT(passwords_do_not_travel_in_the_clear),
 		UNIT(addresses_are_ones_own),
+		UNIT(authors_are_ones_own_where_that_is_asked_for),
+		UNIT(an_author_cannot_hide_behind_a_long_header),
 		UNIT(a_table_says_whose_an_address_is),
 		UNIT(troubles_of_authd_are_temporary_and_budgets_bind),
 		UNIT(scram_is_shown_where_somebody_can_use_it),
