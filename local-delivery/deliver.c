@@ -34,6 +34,11 @@ static bool order_ok(const struct deliver_req *req, struct spool_id *ret_id)
 }
 
 /* Not silently ignored: who wrote it expects his mail elsewhere. */
+static bool forwards(struct job *j)
+{
+	return outcome(j->res, DEFERRED, "4.3.5", "%s/.forward is not supported yet: remove it or use an alias", j->box->home);
+}
+
 static bool no_forward(struct job *j)
 {
 	struct err e;
@@ -42,10 +47,7 @@ static bool no_forward(struct job *j)
 		return true;
 	if (!mbx_home_has(&j->box->user, ".forward", &has, &e))
 		return outcome(j->res, DEFERRED, e.dsn, "%s", e.text);
-	if (has)
-		return outcome(
-			j->res, DEFERRED, "4.3.5", "%s/.forward is not supported yet: remove it or use an alias", j->box->home);
-	return true;
+	return !has || forwards(j);
 }
 
 /* True: *res is final. False: copy. */
@@ -57,6 +59,7 @@ static bool moved(struct job *j)
 		.size = j->req->size,
 		.user = &j->box->user,
 		.name = j->req->id,
+		.bar = j->box->is_system ? ".forward" : NULL,
 		.file = j->req->file };
 	enum mbx_moved how;
 	struct err e;
@@ -65,6 +68,8 @@ static bool moved(struct job *j)
 		outcome(j->res, DEFERRED, e.dsn, "%s", e.text);
 		return true;
 	}
+	if (how == MBX_BARRED)
+		return !forwards(j);
 	if (how == MBX_USE_COPY && j->a->cfg->local.delivery == CFG_DELIVERY_RENAME) {
 		outcome(j->res, DEFERRED, e.dsn, "cannot be renamed: %s", e.text);
 		return true;
@@ -156,7 +161,7 @@ void agent_deliver(struct agent *a, const struct deliver_req *req, struct delive
 		outcome(res, DEFERRED, "4.3.0", "queue-mgr's order does not fit together");
 		return;
 	}
-	if (!agent_find_box(a, req->rcpt, &j.box, res) || !no_forward(&j))
+	if (!agent_find_box(a, req->rcpt, &j.box, res))
 		return;
 	if (!queue_dirs_get(&a->queue, spool_id_shard(&id), req->in_cur, &j.queue_dir, &e)) {
 		LOG_ERROR("queue-dir", KV_ERR(&e));
@@ -166,6 +171,6 @@ void agent_deliver(struct agent *a, const struct deliver_req *req, struct delive
 	bool may_rename = req->plain && a->cfg->local.delivery != CFG_DELIVERY_COPY;
 	if (!req->plain && a->cfg->local.delivery == CFG_DELIVERY_RENAME)
 		outcome(res, DEFERRED, "4.3.5", "cannot be renamed: it has several recipients or an extended envelope");
-	else if (!may_rename || !moved(&j))
+	else if ((!may_rename || !moved(&j)) && no_forward(&j))
 		copy(&j);
 }

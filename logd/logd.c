@@ -6,8 +6,9 @@
 #include "sink.h"
 
 #include <errno.h>
+#include <poll.h>
 
-#define GATHER_MS 5     /* the first record of a quiet time waits so long for others: one write for all */
+#define GATHER_MS 5     /* the first record of a quiet time waits so long for others: one wake-up and one write for all */
 #define TURN_RECORDS 64 /* of one channel, then the others have their turn */
 #define CHANNELS_MAX 20000
 #define ACCEPT_PAUSE_MS 1000
@@ -96,6 +97,15 @@ static void finish(struct logd *d)
 	svc_done(d->ctx);
 }
 
+/* Records stay in their channels meanwhile: a sender that finds us asleep at each of them pays for a wake-up at each. A channel has
+ * room for some 200. */
+static void gather(struct logd *d)
+{
+	d->gathering = true;
+	ev_timer_set(d->loop, &d->gather, GATHER_MS);
+	(void)poll(NULL, 0, GATHER_MS);
+}
+
 static void on_record(struct ev_io *io, unsigned events, void *arg)
 {
 	struct channel *c = arg;
@@ -104,10 +114,8 @@ static void on_record(struct ev_io *io, unsigned events, void *arg)
 	(void)events;
 	if (!take_records(d, io->fd, TURN_RECORDS, &empty))
 		channel_close(c);
-	if (!d->gathering && !sink_empty(&d->sink)) {
-		d->gathering = true;
-		ev_timer_set(d->loop, &d->gather, GATHER_MS);
-	}
+	if (!d->gathering && !sink_empty(&d->sink))
+		gather(d);
 	if (alone(d) && svc_orphaned(d->ctx))
 		finish(d);
 }

@@ -96,8 +96,11 @@ static void on_agent(struct ev_io *w, unsigned events, void *arg)
 	struct err e;
 	(void)events;
 	while (w->fd >= 0) {
-		if (ipc_recv(w->fd, &q->packet, 0, &e) && take_answer(s, &e))
+		if (ipc_recv(w->fd, &q->packet, 0, &e) && take_answer(s, &e)) {
+			if (s->n_sent == 0)
+				break; /* nothing more can be there */
 			continue;
+		}
 		if (e.kind == ERR_TEMP)
 			break;
 		if (s->n_sent > 0 || e.sys != 0)

@@ -14,7 +14,6 @@
 #include <sys/file.h>
 
 #define LENT_MAX 8     /* on one channel; smtpd needs one at a time */
-#define READ_BATCH 64  /* packets of one channel in one turn */
 #define STOCK_MAX 32   /* strict: files made and synced ahead */
 #define STOCK_MS 30000 /* and kept so long when nobody asks */
 
@@ -345,16 +344,13 @@ static void on_chan(struct ev_io *w, unsigned events, void *arg)
 	struct err e;
 	(void)w;
 	(void)events;
-	for (int i = 0; i < READ_BATCH; i++) {
-		bool got = ipc_recv(c->watch.fd, &q->packet, 0, &e);
-		if (got && ipc_dispatch(rules, &c->seen, 1, 1, &q->packet, c, &e))
-			continue;
-		if (!got && e.kind == ERR_TEMP)
-			break;
+	/* One packet: what else is there is told again, to all channels in one call. */
+	bool got = ipc_recv(c->watch.fd, &q->packet, 0, &e);
+	bool ok = got && ipc_dispatch(rules, &c->seen, 1, 1, &q->packet, c, &e);
+	if (!ok && (got || e.kind != ERR_TEMP)) {
 		if (got || e.sys != 0)
 			LOG_WARN("channel-dropped", KV_STR("peer", "smtpd"), KV_ERR(&e));
 		chan_close(c);
-		break;
 	}
 	work_dispatch(q);
 }

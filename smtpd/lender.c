@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#define AHEAD_FROM 2
 #define NOTE_CONNECT_MS 100 /* queue-mgr finds the message without the note too, so little is risked for it */
 
 static void hang_up(struct lender *l)
@@ -24,6 +25,7 @@ static bool send_lend(struct lender *l, bool reserve, uint64_t wait_ms, struct e
 	}
 	l->asked = true;
 	l->reserve = reserve;
+	l->early = false;
 	return true;
 }
 
@@ -76,11 +78,11 @@ static bool receive(struct lender *l, uint64_t wait_ms, struct err *e)
 	return ok;
 }
 
-/* Two things are worth a second try: a link that queue-mgr closed when it was restarted, and a refusal that was meant for the
- * client before this one, who was not entitled to the reserve. */
+/* Three things are worth a second try: a link that queue-mgr closed when it was restarted, a refusal that was meant for the
+ * client before this one, who was not entitled to the reserve, and one that is old: a full queue may have room by now. */
 static bool worth_again(const struct lender *l, bool reserve, const struct err *e)
 {
-	return e->kind == ERR_PEER || (e->kind == ERR_LIMIT && reserve && !l->reserve);
+	return e->kind == ERR_PEER || (e->kind == ERR_LIMIT && (l->early || (reserve && !l->reserve)));
 }
 
 bool lender_wait(struct lender *l, bool reserve, struct err *e)
@@ -123,6 +125,16 @@ static void send_unused(struct lender *l)
 		hang_up(l);
 }
 
+/* Who has sent a second message will send a third: the file for it is asked for with the note, so that queue-mgr is woken once
+ * for both, and DATA finds it there. */
+static void ask_ahead(struct lender *l)
+{
+	if (++l->committed < AHEAD_FROM)
+		return;
+	lender_ask(l, l->reserve);
+	l->early = true;
+}
+
 bool lender_commit(struct lender *l, struct sv header, struct sv body, const struct queue_note *note, struct err *e)
 {
 	BUG_IF(l->file < 0);
@@ -130,6 +142,7 @@ bool lender_commit(struct lender *l, struct sv header, struct sv body, const str
 	if (ok) {
 		fd_close(&l->file);
 		send_note(l, note);
+		ask_ahead(l);
 	} else {
 		lender_abandon(l);
 	}
@@ -165,6 +178,7 @@ void lender_abandon(struct lender *l)
 void lender_give_back(struct lender *l)
 {
 	struct err e;
+	l->committed = 0;
 	/* Not here yet: the next client must not get it, perhaps days later: it holds a place in the queue. The end of the channel
 	 * tells queue-mgr. */
 	if (l->asked && !receive(l, 0, &e) && l->asked)

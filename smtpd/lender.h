@@ -10,9 +10,11 @@ struct lender {
 	struct link link;
 	uint64_t wait_ms;    /* for a file */
 	bool asked, reserve; /* a request is open; it was for the reserved credits */
+	bool early;          /* it was made before there was a message */
 	int file;            /* -1: none in hand */
 	struct spool_id id;  /* its name */
 	bool written;        /* parts of a message are in it */
+	unsigned committed;  /* messages of this client */
 };
 
 void lender_free(struct lender *l);

@@ -25,17 +25,26 @@ static void skip_answer(struct namer *n)
 	n->waiting = false;
 }
 
+static bool known(const struct namer *n, const char *address)
+{
+	return !n->waiting && !n->failed && n->address[0] != '\0' && strcmp(address, n->address) == 0 &&
+	       clock_mono_ms() - n->known_ms < n->keep_ms;
+}
+
 /* A kept link may have ended since the last client: the second try is on a new one. */
 void namer_start(struct namer *n, const struct addr *client)
 {
 	struct resolve_name_req q = { 0 };
 	char text[ADDR_TEXT_MAX];
+	if (known(n, addr_text(client, text)))
+		return;
 	skip_answer(n);
+	n->address[0] = '\0';
 	n->failed = false;
 	n->name[0] = '\0';
 	if (n->wait_ms == 0 || client->family == AF_UNIX)
 		return;
-	BUG_IF(!sv_copy(sv_of(addr_text(client, text)), q.address, sizeof q.address));
+	BUG_IF(!sv_copy(sv_of(text), q.address, sizeof q.address) || !sv_copy(sv_of(text), n->address, sizeof n->address));
 	n->until_ms = clock_mono_ms() + n->wait_ms;
 	n->waiting = ask(n, &q) || ask(n, &q);
 	n->failed = !n->waiting;
@@ -56,6 +65,7 @@ const char *namer_name(struct namer *n)
 		return NULL;
 	}
 	n->failed = a.failed;
+	n->known_ms = now;
 	BUG_IF(!sv_copy(sv_of(a.name), n->name, sizeof n->name));
 	return n->failed ? NULL : n->name;
 }

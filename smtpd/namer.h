@@ -13,6 +13,9 @@ struct namer {
 	bool waiting; /* an answer is to come */
 	bool failed;
 	char name[256];
+	uint64_t keep_ms;            /* for a client that comes again at once */
+	char address[ADDR_TEXT_MAX]; /* whose name that is, "": nobody's */
+	uint64_t known_ms;           /* since when */
 };
 
 void namer_start(struct namer *n, const struct addr *client);

@@ -28,6 +28,7 @@ struct worker *worker_new(struct svc_ctx *ctx)
 	w->resolver.wait_ms = cfg->resolve.nss_timeout * 1000 + RESOLVE_EXTRA_MS;
 	w->resolver.keep_ms = cfg->resolve.resolve_cache * 1000;
 	w->namer.link = (struct link){ connect_to, ctx, "resolve.smtpd", -1 };
+	w->namer.keep_ms = cfg->resolve.resolve_cache * 1000;
 	w->namer.wait_ms = cfg->smtpd.reverse_dns ? cfg->smtpd.reverse_dns_timeout * 1000 : 0;
 	w->lender.link = (struct link){ connect_to, ctx, "queue-mgr.smtpd", -1 };
 	w->lender.wait_ms = cfg->smtpd.lend_timeout * 1000;

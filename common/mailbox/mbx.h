@@ -29,7 +29,12 @@ void mbx_ids_back(void);
 bool mbx_home_has(const struct mbx_user *user, const char *name, bool *ret, struct err *e) MUST_CHECK;
 
 /* --- by rename (root half; as an ordinary user in unprivileged mode) --------------------------------------------------------- */
-enum mbx_moved { MBX_MOVED, MBX_USE_COPY, MBX_GONE /* the queue name is gone and the Maildir has it: an earlier try */ };
+enum mbx_moved {
+	MBX_MOVED,
+	MBX_USE_COPY,
+	MBX_GONE,   /* the queue name is gone and the Maildir has it: an earlier try */
+	MBX_BARRED, /* nothing was done */
+};
 struct mbx_move {
 	int queue_dir; /* directory that holds the file */
 	const char *queue_name;
@@ -37,6 +42,7 @@ struct mbx_move {
 	uint64_t size;   /* s: cut here */
 	const struct mbx_user *user;
 	const char *name; /* in Maildir/new */
+	const char *bar;  /* where the home has something of this name, nothing is done: MBX_BARRED; NULL: not looked for */
 	int file;         /* the same file as queue-mgr lent it, to be sure that the name still means it; -1: not checked */
 };
 /* MBX_USE_COPY: e says why the rename does not apply; nothing was changed (or it was undone), but a missing Maildir may be
@@ -60,9 +66,11 @@ struct mbx_copy {
  * unusable (owner, symlink), 4.3.0 others. True: it is there, durable; *ret_path is the file below the home. */
 bool mbx_copy(const struct mbx_user *user, const struct mbx_copy *c, char *ret_path, size_t path_size, struct err *e) MUST_CHECK;
 
-/* Opens Maildir/new below home with the current rights: openat2 RESOLVE_BENEATH|NO_SYMLINKS, owner checked. make: create missing
- * directories 0700 (all three parts), durably. dsn of errors as above. */
-bool mbx_open_new(const struct mbx_user *user, bool make, int *ret_maildir_fd, int *ret_new_fd, struct err *e) MUST_CHECK;
+/* Opens Maildir/new below home (of mbx_open_home()) with the current rights: openat2 RESOLVE_BENEATH|NO_SYMLINKS, owner checked.
+ * make: create missing directories 0700 (all three parts), durably. dsn of errors as above. */
+bool mbx_open_home(const struct mbx_user *user, int *ret_fd, struct err *e) MUST_CHECK;
+bool mbx_look_for(const struct mbx_user *user, int home, const char *name, bool *ret, struct err *e) MUST_CHECK;
+bool mbx_open_new(const struct mbx_user *user, int home, bool make, int *ret_maildir_fd, int *ret_new_fd, struct err *e) MUST_CHECK;
 /* One part ("tmp", "new", "cur") of an open Maildir, in the same way. */
 bool mbx_open_part(const struct mbx_user *user, int maildir_fd, const char *part, bool make, int *ret_fd, struct err *e) MUST_CHECK;
 /* The same as err_sys() with ERR_TEMP, and the dsn that belongs to the errno. */

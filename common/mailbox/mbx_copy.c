@@ -196,13 +196,15 @@ static bool store(
 bool mbx_copy(const struct mbx_user *user, const struct mbx_copy *c, char *ret_path, size_t path_size, struct err *e)
 {
 	struct err own;
-	int maildir = -1, new_fd = -1;
+	int home = -1, maildir = -1, new_fd = -1;
 	bool found = false;
 	e = e ? e : &own;
 	BUG_IF(c->offset > c->size || strlen(c->name) > MBX_NAME_MAX);
-	if (!mbx_open_new(user, true, &maildir, &new_fd, e))
+	bool ok = mbx_open_home(user, &home, e) && mbx_open_new(user, home, true, &maildir, &new_fd, e);
+	fd_close(&home);
+	if (!ok)
 		return false;
-	bool ok = !c->look_first || find_earlier(user, c, maildir, new_fd, ret_path, path_size, &found, e);
+	ok = !c->look_first || find_earlier(user, c, maildir, new_fd, ret_path, path_size, &found, e);
 	if (ok && !found)
 		ok = store(user, c, maildir, new_fd, ret_path, path_size, e);
 	if (!ok) {

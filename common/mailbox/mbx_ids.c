@@ -46,7 +46,8 @@ void mbx_ids_back(void)
 {
 	if (geteuid() != 0)
 		return;
+	gid_t gid = getegid();
 	setfsuid(0);
-	setfsgid(getegid());
-	BUG_IF(setgroups(0, NULL) < 0 || fsuid_now() != 0 || fsgid_now() != getegid());
+	setfsgid(gid);
+	BUG_IF(setgroups(0, NULL) < 0 || fsuid_now() != 0 || fsgid_now() != gid);
 }

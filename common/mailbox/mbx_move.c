@@ -38,20 +38,36 @@ static bool stop_sys(struct move *v, struct err *e, const char *what)
 	return err_dsn(e, ERR_TEMP, "4.3.0", "queue file %s %s: %s", v->m->queue_name, what, strerror(sys));
 }
 
+static bool not_barred(struct move *v, int home, struct err *e)
+{
+	bool has;
+	if (!v->m->bar)
+		return true;
+	if (!mbx_look_for(v->m->user, home, v->m->bar, &has, e))
+		return false;
+	if (!has)
+		return true;
+	v->outcome = MBX_BARRED;
+	return err_dsn(e, ERR_TEMP, "4.3.5", "%s/%s is in the way", v->m->user->home, v->m->bar);
+}
+
 /* Where the user could not create a file, neither do we: the write test counts ACLs and read-only mounts in. */
 static bool open_target(struct move *v, struct err *e)
 {
-	int maildir = -1;
-	if (!mbx_ids_take(v->m->user, e)) {
+	const struct mbx_user *user = v->m->user;
+	int home = -1, maildir = -1;
+	if (!mbx_ids_take(user, e)) {
 		v->stop = true;
 		return false;
 	}
-	bool ok = mbx_open_new(v->m->user, false, &maildir, &v->new_fd, e) ||
-		  (e->sys == ENOENT && mbx_open_new(v->m->user, true, &maildir, &v->new_fd, e));
+	bool ok = mbx_open_home(user, &home, e) && not_barred(v, home, e) &&
+		  (mbx_open_new(user, home, false, &maildir, &v->new_fd, e) ||
+			  (e->sys == ENOENT && mbx_open_new(user, home, true, &maildir, &v->new_fd, e)));
 	if (ok && syscall(SYS_faccessat2, v->new_fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
 		ok = mbx_err(e, "write into new");
 	mbx_ids_back();
 	fd_close(&maildir);
+	fd_close(&home);
 	return ok;
 }
 
@@ -77,14 +93,16 @@ static bool same_file(int fd, const struct stat *st)
 static bool no_writer_left(const struct move *v)
 {
 	bool root = geteuid() == 0;
-	if (root)
+	if (root) /* its files alone matter here, so the groups stay ours */
 		setfsuid(v->st.st_uid);
 	bool granted = fcntl(v->file, F_SETLEASE, F_RDLCK) == 0;
 	int sys = errno;
 	if (granted)
 		fcntl(v->file, F_SETLEASE, F_UNLCK);
-	if (root)
-		mbx_ids_back();
+	if (root) {
+		setfsuid(0);
+		BUG_IF(setfsuid((uid_t)-1) != 0);
+	}
 	errno = sys;
 	return granted;
 }

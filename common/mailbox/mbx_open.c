@@ -57,7 +57,7 @@ static int open_beneath(int at, const char *name)
 }
 
 /* Links in the path to the home are the admin's. O_PATH: a home may be searchable only. */
-static bool open_home(const struct mbx_user *user, int *ret_fd, struct err *e)
+bool mbx_open_home(const struct mbx_user *user, int *ret_fd, struct err *e)
 {
 	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS };
 	int fd = (int)syscall(SYS_openat2, AT_FDCWD, user->home, &how, sizeof how);
@@ -69,17 +69,22 @@ static bool open_home(const struct mbx_user *user, int *ret_fd, struct err *e)
 	return true;
 }
 
-bool mbx_home_has(const struct mbx_user *user, const char *name, bool *ret, struct err *e)
+bool mbx_look_for(const struct mbx_user *user, int home, const char *name, bool *ret, struct err *e)
 {
 	struct stat st;
+	bool has = fstatat(home, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (!has && errno != ENOENT)
+		return mbx_err(e, "look for %s/%s", user->home, name);
+	*ret = has;
+	return true;
+}
+
+bool mbx_home_has(const struct mbx_user *user, const char *name, bool *ret, struct err *e)
+{
 	int home = -1;
 	if (!mbx_ids_take(user, e))
 		return false;
-	bool ok = open_home(user, &home, e);
-	if (ok) {
-		*ret = fstatat(home, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-		ok = *ret || errno == ENOENT || mbx_err(e, "look for %s/%s", user->home, name);
-	}
+	bool ok = mbx_open_home(user, &home, e) && mbx_look_for(user, home, name, ret, e);
 	mbx_ids_back();
 	fd_close(&home);
 	return ok;
@@ -127,19 +132,21 @@ static bool walk(const struct mbx_user *user, int home, bool make, int *ret_fd, 
 {
 	struct sv rest = sv_of(user->maildir), part;
 	char name[PART_MAX + 1];
-	int at = fcntl(home, F_DUPFD_CLOEXEC, 0), next = -1;
-	bool ok = at >= 0 || mbx_err(e, "duplicate a descriptor");
+	int at = -1, next = -1;
+	bool ok = true;
 	while (ok && sv_cut(&rest, '/', &part)) {
 		if (part.n == 0 || sv_eqs(part, "."))
 			continue;
 		if (!sv_copy(part, name, sizeof name))
 			ok = err_dsn(e, ERR_TEMP, "4.3.5", "the Maildir's path holds a name that is too long");
-		ok = ok && open_dir(at, name, make, &next, e);
+		ok = ok && open_dir(at < 0 ? home : at, name, make, &next, e);
 		if (ok) {
 			fd_close(&at);
 			at = next;
 		}
 	}
+	if (ok && at < 0) /* the home is the Maildir */
+		ok = open_dir(home, ".", false, &at, e);
 	if (ok)
 		*ret_fd = at;
 	else
@@ -177,18 +184,15 @@ static bool make_part(const struct mbx_user *user, int maildir, const char *part
 	return ok;
 }
 
-bool mbx_open_new(const struct mbx_user *user, bool make, int *ret_maildir_fd, int *ret_new_fd, struct err *e)
+bool mbx_open_new(const struct mbx_user *user, int home, bool make, int *ret_maildir_fd, int *ret_new_fd, struct err *e)
 {
-	int home = -1, maildir = -1, new_fd = -1;
-	bool ok = open_home(user, &home, e);
-	if (ok && !walk(user, home, make, &maildir, e)) {
+	int maildir = -1, new_fd = -1;
+	bool ok = walk(user, home, make, &maildir, e);
+	if (!ok)
 		err_add(e, "%s/%s", user->home, user->maildir);
-		ok = false;
-	}
 	ok = ok && check_owner(user, maildir, "the Maildir", e) &&
 	     (!make || (make_part(user, maildir, "tmp", e) && make_part(user, maildir, "cur", e))) &&
 	     mbx_open_part(user, maildir, "new", make, &new_fd, e);
-	fd_close(&home);
 	if (!ok) {
 		fd_close(&maildir);
 		return false;

@@ -161,6 +161,19 @@ static size_t make_room(struct conn *c)
 	return cap - 1 - s->len;
 }
 
+/* What did not fill the room was all there was: the client waits for us, and trying again would only be told so. */
+static ssize_t read_more(struct conn *c, char *to, size_t room)
+{
+	if (c->drained) {
+		c->drained = false;
+		errno = EAGAIN;
+		return -1;
+	}
+	ssize_t n = c->io->read(c->io_ctx, to, room);
+	c->drained = c->io == &plain && n > 0 && (size_t)n < room;
+	return n;
+}
+
 bool conn_fill(struct conn *c, struct err *e)
 {
 	uint64_t end = 0;
@@ -171,7 +184,7 @@ bool conn_fill(struct conn *c, struct err *e)
 		return err_set(e, ERR_LIMIT, "%d bytes of input are waiting", CONN_IN_MAX);
 	to = buf_room(&c->store, room);
 	for (;;) {
-		ssize_t n = c->io->read(c->io_ctx, to, room);
+		ssize_t n = read_more(c, to, room);
 		if (n > 0) {
 			buf_grew(&c->store, (size_t)n);
 			c->in = buf_sv(&c->store);

@@ -34,6 +34,7 @@ struct conn {
 	void *give_up_arg;
 	bool no_give_up; /* it was asked, and said no: wake is not polled for output any more */
 	bool eof;        /* the client sends no more */
+	bool drained;    /* the last read took all that was there */
 	short want;      /* POLLIN or POLLOUT: what the last call of `io` waits for; 0: to read or write as it was asked to */
 	const struct conn_io *io;
 	void *io_ctx;
@@ -46,8 +47,8 @@ void conn_init(struct conn *c, int fd, int wake); /* takes fd, makes it non-bloc
 void conn_close(struct conn *c);                  /* buffers and descriptor */
 
 /* More input at the end of c->in, whose bytes may move; blocks. ERR_PEER: end or reset; ERR_TEMP with sys ETIMEDOUT: deadline;
- * ERR_TEMP with sys EINTR: woken; ERR_LIMIT: CONN_IN_MAX bytes wait untaken. Output still buffered is flushed first, when and
- * only when it would block. */
+ * ERR_TEMP with sys EINTR: woken; ERR_LIMIT: CONN_IN_MAX bytes wait untaken. Output still buffered is flushed first, when no more
+ * input is known to be there. */
 bool conn_fill(struct conn *c, struct err *e) MUST_CHECK;
 /* The next line with its end (LF, or whatever precedes it), not yet taken; a view valid until the next conn_fill() or
  * conn_line(). ERR_LIMIT: no LF in the first `max` bytes; they stay in the buffer. */

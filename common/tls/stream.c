@@ -247,6 +247,7 @@ bool tls_stream_open(struct conn *c, SSL *ssl, const BIO_METHOD *method, uint64_
 	}
 	take_facts(ssl, ret);
 	c->io = &stream_io;
+	c->drained = false;
 	c->io_ctx = t;
 	return true;
 }

@@ -47,7 +47,8 @@ mta_start() {
 	po_config
 	mkdir -p "$BENCH_RUN/spool"
 	ulimit -n 65536
-	"$PO_BIN/libexec/postern-master" -c "$BENCH_RUN/postern.conf" >"$BENCH_RUN/log/master.out" 2>&1 &
+	# PO_WRAP: a program to run it under, such as "strace -ff -c -o DIR/calls" (docs/PERFORMANCE.md)
+	${PO_WRAP:-} "$PO_BIN/libexec/postern-master" -c "$BENCH_RUN/postern.conf" >"$BENCH_RUN/log/master.out" 2>&1 &
 	echo $! >"$BENCH_RUN/master.pid"
 }
 mta_stop() {

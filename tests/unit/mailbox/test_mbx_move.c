@@ -342,6 +342,31 @@ static void a_file_left_with_the_user_is_delivered_or_given_back(void)
 	place_free(&p);
 }
 
+static void nothing_is_moved_past_a_bar(void)
+{
+	struct place p;
+	enum mbx_moved how;
+	struct err e;
+	place_init(&p);
+	place_put(p.queue_fd, NAME, TEXT);
+	struct mbx_move m = { .queue_dir = p.queue_fd,
+		.queue_name = NAME,
+		.queue_uid = geteuid(),
+		.size = SIZE,
+		.user = &p.user,
+		.name = NAME,
+		.bar = ".forward",
+		.file = -1 };
+	CU_ASSERT_EQUAL(symlinkat("/nowhere", p.home_fd, ".forward"), 0);
+	CU_ASSERT(mbx_move(&m, &how, &e));
+	CU_ASSERT_EQUAL(how, MBX_BARRED);
+	CU_ASSERT_EQUAL(faccessat(p.queue_fd, NAME, F_OK, 0), 0);
+	CU_ASSERT_EQUAL(unlinkat(p.home_fd, ".forward", 0), 0);
+	CU_ASSERT(mbx_move(&m, &how, &e));
+	CU_ASSERT_EQUAL(how, MBX_MOVED);
+	place_free(&p);
+}
+
 static void a_home_is_looked_at_with_its_users_rights(void)
 {
 	struct place p;
@@ -377,6 +402,7 @@ void suite_mbx_move(void)
 		UNIT(a_name_that_means_another_file_by_now_is_not_touched),
 		UNIT(a_message_that_was_moved_before_is_gone),
 		UNIT(a_file_left_with_the_user_is_delivered_or_given_back),
+		UNIT(nothing_is_moved_past_a_bar),
 		UNIT(a_home_is_looked_at_with_its_users_rights),
 		UNIT_END,
 	};
