@@ -2,6 +2,13 @@
 #include "maps/map.h"
 #include "postern_check.h"
 
+#include "base/fd.h"
+
+#include <fcntl.h>
+
+#define CA_FILE_MAX (1024 * 1024) /* what is longer is no list of one's own CAs */
+#define OWN_CAS_MAX 10
+
 struct looking {
 	struct check *c;
 	const struct cfg_rule *rule; /* a relay rule whose networks are walked */
@@ -63,6 +70,48 @@ static bool on_table(const struct cfg_group *g, const struct cfg_param *p, const
 	return true;
 }
 
+/* --- client certificates --- */
+static bool asks_verified(const struct cfg_rule *r)
+{
+	for (size_t i = 0; i < r->tls.n; i++)
+		if (r->tls.word[i].kind == CFG_WORD_VERIFIED && !r->tls.word[i].not )
+			return true;
+	return false;
+}
+
+static size_t count_certificates(const char *path, struct err *e)
+{
+	const struct sv begin = SV("-----BEGIN ");
+	struct buf text = BUF_INIT(CA_FILE_MAX);
+	size_t n = 0;
+	if (fd_read_path(AT_FDCWD, path, &text, e))
+		for (struct sv rest = buf_sv(&text); sv_find(rest, begin) >= 0; n++)
+			rest = sv_skip(rest, (size_t)sv_find(rest, begin) + begin.n);
+	buf_free(&text);
+	return n;
+}
+
+/* Who has a certificate of a public CA has it for the asking. */
+static void check_verified(struct check *c, const struct cfg_rule *r)
+{
+	const char *file = c->t->cfg->tls.tls_client_ca_file;
+	struct err e = { 0 };
+	if (!*file) {
+		check_add(c, CHECK_WARNING, c->t->conf, r->line, "[rule %s]: no client is `verified` without tls_client_ca_file",
+			r->name);
+		return;
+	}
+	size_t n = count_certificates(file, &e);
+	if (e.kind != ERR_NONE)
+		check_add(c, CHECK_ERROR, c->t->conf, r->line, "tls_client_ca_file: %s", e.text);
+	else if (n > OWN_CAS_MAX)
+		check_add(c, CHECK_ERROR, c->t->conf, r->line,
+			"[rule %s]: strangers may relay by this rule, an open relay: %s holds %zu CAs, and anybody gets a "
+			"certificate of "
+			"a public one; name a CA of your own",
+			r->name, file, n);
+}
+
 static void tell_relay_rules(struct check *c)
 {
 	const struct cfg *cfg = c->t->cfg;
@@ -71,6 +120,8 @@ static void tell_relay_rules(struct check *c)
 		if (r->action.act == CFG_ACT_RELAY)
 			check_add(c, CHECK_NOTE, c->t->conf, r->line, "relaying: who meets [rule %s] may send to any domain",
 				r->name);
+		if (r->action.act == CFG_ACT_RELAY && asks_verified(r))
+			check_verified(c, r);
 	}
 }
 

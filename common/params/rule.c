@@ -9,7 +9,7 @@ const struct cfg_param cfg_rule_params[] = {
 	CFG_MATCH(struct cfg_rule, sender, CFG_ON_ADDRESS, "The sender: user@example.org, example.org, .example.org, user@, <> for bounces; or a table."),
 	CFG_MATCH(struct cfg_rule, recipient, CFG_ON_ADDRESS, "The recipient as the client names it, in the same words."),
 	CFG_MATCH(struct cfg_rule, account, CFG_ON_ACCOUNT, "Who has authenticated: names, `any`, `none`; or a table."),
-	CFG_MATCH(struct cfg_rule, tls, CFG_ON_TLS, "`yes`, `no`, `verified` (a client certificate that client_ca_file has signed), fingerprint:SHA256 of a client certificate; or a table of such fingerprints."),
+	CFG_MATCH(struct cfg_rule, tls, CFG_ON_TLS, "`yes`, `no`, `verified` (a client certificate that tls_client_ca_file has signed), fingerprint:SHA256 of a client certificate; or a table of such fingerprints."),
 	CFG_MATCH(struct cfg_rule, listener, CFG_ON_LISTENER, "Names of [listener] sections."),
 	{ "action", CFG_T_ACTION, CFG_OFF(struct cfg_rule, action, struct cfg_action), "", 0, 1000, NULL,
 	  "accept, relay, reject [CODE] [X.Y.Z] [text], tempfail [CODE] [X.Y.Z] [text], hold [why], redirect ADDRESS, tag NAME, or tag Header: value." },

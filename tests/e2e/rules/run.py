@@ -84,6 +84,7 @@ action = tempfail 451 4.7.5 Not now
     reply = last(i, FAR, "friend@client.example")
     claim("accept does not let anybody relay", reply.startswith("550 5.7.1"), reply)
     claim("relay does", last(i, FAR, "partner@client.example").startswith("250"))
+    i.wait_queue_empty()
     n = len(i.mails())
     i.send(sender="tagged@client.example")
     head = headers_of(content(i.wait_mails(n + 1)[-1]))
@@ -264,6 +265,16 @@ def open_relays_are_found(i):
             out = i.postern("-c", f"{i.dir}/open.conf", "check")
         claim(f"check finds {text.splitlines()[1]} {text.splitlines()[2] if 'action' not in text.splitlines()[1] else ''}",
               out.returncode == 78 and want in out.stdout, f"{out.returncode} {out.stdout} {out.stderr}")
+    public, own = f"{i.dir}/public.pem", f"{i.dir}/own.pem"
+    pem = "-----BEGIN CERTIFICATE-----\nMAo=\n-----END CERTIFICATE-----\n"
+    write(public, pem * 140)
+    write(own, pem)
+    rule = "[rule r]\ntls = verified\naction = relay\n"
+    for ca, want, code in ((public, "holds 140 CAs", 78), (own, "relaying: who meets [rule r]", None), ("", "without tls_client_ca_file", None)):
+        write(f"{i.dir}/open.conf", f"tls_client_ca_file = {ca}\n" + base + "\n" + rule)
+        out = i.postern("-c", f"{i.dir}/open.conf", "check")
+        claim(f"check of certificates by {os.path.basename(ca) or 'nobody'}: {want}", want in out.stdout and (code in (None, out.returncode)),
+              f"{out.returncode} {out.stdout} {out.stderr}")
     write(f"{i.dir}/open.conf", "trusted_networks = 0.0.0.0/1, 128.0.0.0/1\n" + "\n".join(
         line for line in base.splitlines() if not line.startswith("trusted_networks")) + "\n")
     out = i.postern("-c", f"{i.dir}/open.conf", "check")
