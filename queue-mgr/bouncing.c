@@ -2,6 +2,7 @@
 
 #include "finish.h"
 #include "retry.h"
+#include "sender.h"
 #include "work.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -114,11 +115,17 @@ static void set_text(char *dst, size_t size, const char *text)
 		snprintf(dst, size, "%s", text);
 }
 
+/* With XVERP the address that gets the report says whom it is about. A warning changes nothing: one is enough for all. */
+static bool is_for_one(const struct msg *m)
+{
+	return m->asks.verp[0] != '\0' && (m->report == BOUNCE_FAILED || m->report == BOUNCE_SUCCESS);
+}
+
 /* The recipients that one report names are the first ones: those before *ret_end. */
 static size_t choose_rcpts(const struct msg *m, size_t end, size_t *ret_end)
 {
-	size_t n = 0, i = 0;
-	for (; i < end && n < REPORT_RCPTS; i++)
+	size_t n = 0, i = 0, max = is_for_one(m) ? 1 : REPORT_RCPTS;
+	for (; i < end && n < max; i++)
 		n += concerns(m, &m->rcpt[i]);
 	*ret_end = i;
 	return n;
@@ -152,6 +159,8 @@ static bool send_head(struct qmgr *q, int fd, const struct msg *m, struct err *e
 	memcpy(req.id, m->id.text, sizeof(m->id.text));
 	if (m->report == BOUNCE_DOUBLE)
 		snprintf(req.sender, sizeof(req.sender), "postmaster@%s", q->cfg->global.origin);
+	else if (is_for_one(m) && next_rcpt(m, 0) < m->report_end)
+		sender_of_report(&m->rcpt[next_rcpt(m, 0)], req.sender);
 	else
 		set_text(req.sender, sizeof(req.sender), m->sender);
 	set_text(req.envid, sizeof(req.envid), m->asks.envid);

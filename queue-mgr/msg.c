@@ -74,6 +74,7 @@ static void put_asks(struct msg *m, const struct spool_options *o, char **at)
 		.by_return = o->by_mode == 'R',
 		.by_trace = o->by_trace,
 		.smtputf8 = o->smtputf8 };
+	memcpy(m->asks.verp, o->verp, sizeof(m->asks.verp));
 }
 
 static struct msg *build(const struct spool_envelope *env, const struct spool_options *o, int fd)

@@ -37,6 +37,7 @@ struct rcpt {
 struct msg_asks {
 	uint64_t hold_until, deliver_by; /* Unix time; 0: none */
 	const char *envid;               /* "" none */
+	char verp[3];                    /* delimiters; "" no */
 	uint8_t ret;                     /* SPOOL_RET_* */
 	int8_t priority;
 	bool by_return, by_trace;

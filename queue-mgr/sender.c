@@ -2,6 +2,7 @@
 
 #include "base/hmap.h"
 #include "base/log.h"
+#include "mail/verp.h"
 
 #define DOMAINS_MAX 20002 /* the rows' limits for `domains`, and hostname and localhost */
 
@@ -55,14 +56,41 @@ static bool is_sent_on(const struct qmgr *q, const struct rcpt *r)
 	       maddr_parse(sv_of(r->orig), MADDR_UTF8_OK | MADDR_NO_DOMAIN_OK, &orig, NULL) && is_ours(q, &orig);
 }
 
+/* List managers know the address that they gave, not what an alias made of it. */
+static void add_recipient(const struct rcpt *r, struct maddr *sender)
+{
+	struct maddr rcpt;
+	if (maddr_parse(sv_of(r->orig[0] != '\0' ? r->orig : r->addr), MADDR_UTF8_OK, &rcpt, NULL) &&
+		!verp_sender(sender, &rcpt, r->msg->asks.verp, sender))
+		LOG_DEBUG("verp-too-long", KV_QID(r->msg->id.text), KV_STR("to", r->addr));
+}
+
+static void copy_text(const char *text, char dst[ADDRESS_MAX + 1]) { BUG_IF(!sv_copy(sv_of(text), dst, ADDRESS_MAX + 1)); }
+
+void sender_of_report(const struct rcpt *r, char dst[ADDRESS_MAX + 1])
+{
+	struct maddr sender;
+	char text[MADDR_TEXT_MAX + 1];
+	if (!maddr_parse(sv_of(r->msg->sender), MADDR_UTF8_OK, &sender, NULL)) {
+		copy_text(r->msg->sender, dst);
+		return;
+	}
+	add_recipient(r, &sender);
+	copy_text(maddr_text(&sender, text), dst);
+}
+
 void sender_of(const struct qmgr *q, const struct rcpt *r, char dst[ADDRESS_MAX + 1])
 {
 	const struct msg *m = r->msg;
 	struct maddr sender;
-	BUG_IF(!sv_copy(sv_of(m->sender), dst, ADDRESS_MAX + 1));
-	if (q->srs.n == 0 || m->sender[0] == '\0' || !is_sent_on(q, r) ||
-		!maddr_parse(sv_of(m->sender), MADDR_UTF8_OK, &sender, NULL))
+	char text[MADDR_TEXT_MAX + 1];
+	bool verp = m->asks.verp[0] != '\0', sent_on = q->srs.n > 0 && is_sent_on(q, r);
+	copy_text(m->sender, dst);
+	if ((!verp && !sent_on) || m->sender[0] == '\0' || !maddr_parse(sv_of(m->sender), MADDR_UTF8_OK, &sender, NULL))
 		return;
-	if (!is_ours(q, &sender) && srs_forward(&q->srs, &sender, q->cfg->global.srs_domain, q_now(), &sender))
-		maddr_text(&sender, dst);
+	if (verp)
+		add_recipient(r, &sender);
+	if (sent_on && !is_ours(q, &sender) && !srs_forward(&q->srs, &sender, q->cfg->global.srs_domain, q_now(), &sender))
+		LOG_DEBUG("srs-too-long", KV_QID(m->id.text), KV_STR("from", m->sender));
+	copy_text(maddr_text(&sender, text), dst);
 }

@@ -45,6 +45,8 @@ enum phase cmd_mail(struct session *s, struct sv arg, struct buf *reply)
 		return s->phase;
 	if (!session_path(s, "FROM", &arg, &from, flags, reply) || !mail_params(s, arg, &p, reply))
 		return s->phase;
+	if (from.null && *p.options.verp)
+		return session_complain(s, reply, 501, "5.5.4", "XVERP needs a sender");
 	if (!check_sender(s, &from, &r) || !owner_of_sender(s, &from, &r) || !check_size(s, p.size, &r) ||
 		!rules_pass(s, RULES_MAIL, &from, &r)) {
 		s->txn.sender = from; /* for the log */

@@ -68,6 +68,7 @@ static const struct {
 	[EXT_MT_PRIORITY]         = { "MT-PRIORITY",         always,    NULL },
 	[EXT_DELIVERBY]           = { "DELIVERBY",           always,    NULL },
 	[EXT_LIMITS]              = { "LIMITS",              always,    limits_args },
+	[EXT_XVERP]               = { "XVERP",               session_may_relay, NULL },
 	[EXT_XCLIENT]             = { "XCLIENT",             may_xclient, xclient_args },
 	[EXT_HELP]                = { "HELP",                always,    NULL },
 };

@@ -1,10 +1,11 @@
 /* Parameters of MAIL: SIZE (RFC 1870), BODY (RFC 6152, 3030), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461), REQUIRETLS (RFC 8689),
- * HOLDFOR and HOLDUNTIL (RFC 4865), MT-PRIORITY (RFC 6710), BY (RFC 2852), AUTH (RFC 4954). */
+ * HOLDFOR and HOLDUNTIL (RFC 4865), MT-PRIORITY (RFC 6710), BY (RFC 2852), AUTH (RFC 4954), XVERP. */
 #include "extensions.h"
 #include "params.h"
 
 #include "base/num.h"
 #include "mail/date.h"
+#include "mail/verp.h"
 #include "mail/xtext.h"
 
 static const char *take_size(const struct session *s, struct sv value, void *into)
@@ -127,6 +128,16 @@ static const char *take_by(const struct session *s, struct sv value, void *into)
 	return NULL;
 }
 
+/* As Postfix has it: two delimiters, "+=" when none are given. */
+static const char *take_xverp(const struct session *s, struct sv value, void *into)
+{
+	struct spool_options *o = &((struct mail_params *)into)->options;
+	(void)s;
+	if (value.p == NULL)
+		value = SV(VERP_DELIMITERS);
+	return verp_delimiters_ok(value) && sv_copy(value, o->verp, sizeof o->verp) ? NULL : "takes two of the characters - + =";
+}
+
 /* RFC 4954 5: who sent it, as another server says. It is taken and not believed: nobody is trusted to tell. */
 static const char *take_auth(const struct session *s, struct sv value, void *into)
 {
@@ -149,6 +160,7 @@ static const struct param table[] = {
 	{ "HOLDUNTIL",  "=YYYY-MM-DDThh:mm:ssZ", EXT_FUTURERELEASE, take_holduntil },
 	{ "MT-PRIORITY", "=-9..9",        EXT_MT_PRIORITY, take_priority },
 	{ "AUTH",       "=address",       EXT_AUTH,       take_auth },
+	{ "XVERP",      "=delimiters",    EXT_XVERP,      take_xverp },
 	{ "BY",         "=seconds;R|N[T]", EXT_DELIVERBY, take_by },
 };
 /* clang-format on */

@@ -141,6 +141,7 @@ static int send_message(struct job *j)
 		.notify = j->o->notify,
 		.ret = j->o->ret,
 		.envid = j->o->envid ? j->o->envid : "",
+		.verp = j->o->verp ? j->o->verp : "",
 		.verbose = j->o->verbose,
 		.quiet = j->o->quiet };
 	return submit(&s);

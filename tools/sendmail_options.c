@@ -2,6 +2,7 @@
 #include "sendmail_options.h"
 
 #include "base/num.h"
+#include "mail/verp.h"
 #include "mail/xtext.h"
 
 #define ENVID_MAX 100
@@ -112,6 +113,15 @@ static bool set_envid(struct walk *w, const char *value)
 	return ok || usage(w, "-V takes up to 100 printable characters, not ", value);
 }
 
+/* -XV or -XV+=, as Postfix has it. Sendmail's -X names a file for the log of a session: there is none. */
+static bool set_verp(struct walk *w, const char *value)
+{
+	if (value[0] != 'V')
+		return true;
+	w->o.verp = value[1] != '\0' ? value + 1 : VERP_DELIMITERS;
+	return verp_delimiters_ok(sv_of(w->o.verp)) || usage(w, "-XV takes two of the characters - + =, not ", value + 1);
+}
+
 static bool set_word(struct walk *w, char letter, const char *value)
 {
 	static const char *const ret[] = { "full", "hdrs", NULL }, *const body[] = { "7bit", "8bitmime", NULL };
@@ -135,6 +145,8 @@ static bool set_value(struct walk *w, char letter, const char *value)
 		return set_notify(w, value);
 	case 'V':
 		return set_envid(w, value);
+	case 'X':
+		return set_verp(w, value);
 	case 'R':
 	case 'B':
 		return set_word(w, letter, value);
@@ -158,7 +170,7 @@ static bool set_value(struct walk *w, char letter, const char *value)
 		w->o.dot_is_text = w->o.dot_is_text || sv_istarts(sv_of(value), SV("IgnoreDots"));
 		break;
 	default:
-		break; /* A D L X d h p: no meaning here */
+		break; /* A D L d h p: no meaning here */
 	}
 	return true;
 }

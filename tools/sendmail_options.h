@@ -24,6 +24,7 @@ struct sendmail_options {
 	char notify[32];                                  /* -N, as RFC 3461 4.1 writes it; "" not given */
 	char ret[5];                                      /* -R: FULL or HDRS; "" not given */
 	const char *envid;                                /* -V; NULL: not given */
+	const char *verp;                                 /* -XV: delimiters; NULL: not given */
 	const char *sender;                               /* -f, -r; NULL: the caller */
 	const char *full_name;                            /* -F; NULL: the caller's */
 	const char *flush_id, *flush_rcpt, *flush_sender; /* -qI, -qR, -qS; NULL: all */

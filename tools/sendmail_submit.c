@@ -107,6 +107,8 @@ static bool say_mail(struct talk *k, struct smtp_answer *a, struct err *e)
 		buf_puts(&line, " ENVID=");
 		xtext_encode(sv_of(s->envid), &line);
 	}
+	if (s->verp[0] != '\0') /* our own smtpd: refused rather than forgotten */
+		buf_putf(&line, " XVERP=%s", s->verp);
 	bool ok = smtp_client_cmd(&k->c, a, e, "%s", buf_str(&line));
 	buf_free(&line);
 	return ok;

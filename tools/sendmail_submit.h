@@ -14,6 +14,7 @@ struct submission {
 	const struct draft *draft;
 	uint64_t body;                    /* where the body begins in the draft */
 	const char *notify, *ret, *envid; /* of RFC 3461; "" not given */
+	const char *verp;                 /* delimiters of XVERP; "" not given */
 	bool verbose, quiet;
 };
 

@@ -297,3 +297,12 @@ bool maddr_split_detail(struct sv local, const char *delimiter, struct sv *ret_u
 	}
 	return false;
 }
+
+bool maddr_join(struct sv local, struct sv domain, struct maddr *ret)
+{
+	struct maddr a = { .local_len = local.n };
+	char text[MADDR_TEXT_MAX + 1];
+	if (local.n > MADDR_LOCAL_MAX || !sv_copy(local, a.local, sizeof(a.local)) || !sv_copy(domain, a.domain, sizeof(a.domain)))
+		return false;
+	return maddr_parse(sv_of(maddr_text(&a, text)), MADDR_UTF8_OK, ret, NULL);
+}

@@ -33,6 +33,8 @@ enum {
 bool maddr_parse_path(struct sv *in, unsigned flags, struct maddr *ret, struct err *e) MUST_CHECK;
 /* The address alone, without angle brackets: configuration, aliases, headers, queue files. The whole of `in`. */
 bool maddr_parse(struct sv in, unsigned flags, struct maddr *ret, struct err *e) MUST_CHECK;
+/* An address of its unquoted local part and its domain. false: they make none. */
+bool maddr_join(struct sv local, struct sv domain, struct maddr *ret) MUST_CHECK;
 /* Reads one address (quote-aware) off *in up to a blank or the end, after leading blanks: Postern-To lines. The null sender
  * is "<>" there, or nothing at all at the end. */
 bool maddr_scan(struct sv *in, unsigned flags, struct maddr *ret, struct err *e) MUST_CHECK;

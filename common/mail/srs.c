@@ -108,16 +108,6 @@ static char form_of(const struct maddr *a)
 
 bool srs_is(const struct maddr *a) { return form_of(a) != '\0'; }
 
-/* The parts as an address; false: they do not make one. */
-static bool make(struct sv local, struct sv domain, struct maddr *ret)
-{
-	struct maddr a = { .local_len = local.n };
-	char text[MADDR_TEXT_MAX + 1];
-	if (local.n > MADDR_LOCAL_MAX || !sv_copy(local, a.local, sizeof(a.local)) || !sv_copy(domain, a.domain, sizeof(a.domain)))
-		return false;
-	return maddr_parse(sv_of(maddr_text(&a, text)), MADDR_UTF8_OK, ret, NULL);
-}
-
 /* `form`MAC=`rest`@ours */
 static bool sign(const struct srs_keys *k, const char *form, const struct buf *rest, const char *ours, struct maddr *ret)
 {
@@ -126,7 +116,7 @@ static bool sign(const struct srs_keys *k, const char *form, const struct buf *r
 	mac_of(&k->key[0], buf_sv(rest), mac);
 	buf_putf(&local, "%s%s=", form, mac);
 	buf_putsv(&local, buf_sv(rest));
-	bool ok = buf_ok(rest) && buf_ok(&local) && make(buf_sv(&local), sv_of(ours), ret);
+	bool ok = buf_ok(rest) && buf_ok(&local) && maddr_join(buf_sv(&local), sv_of(ours), ret);
 	buf_free(&local);
 	return ok;
 }
@@ -177,7 +167,7 @@ static enum srs_result reverse_first(struct sv rest, uint64_t unix_secs, struct 
 		return SRS_FORGED;
 	if (!day_good(day, unix_secs))
 		return SRS_EXPIRED;
-	return make(rest, domain, ret) ? SRS_OK : SRS_FORGED;
+	return maddr_join(rest, domain, ret) ? SRS_OK : SRS_FORGED;
 }
 
 static enum srs_result reverse_again(struct sv rest, struct maddr *ret)
@@ -187,7 +177,7 @@ static enum srs_result reverse_again(struct sv rest, struct maddr *ret)
 	bool ok = sv_cut(&rest, '=', &domain) && rest.n > 1;
 	buf_puts(&local, "SRS0");
 	buf_putsv(&local, rest);
-	ok = ok && buf_ok(&local) && make(buf_sv(&local), domain, ret) && form_of(ret) == '0';
+	ok = ok && buf_ok(&local) && maddr_join(buf_sv(&local), domain, ret) && form_of(ret) == '0';
 	buf_free(&local);
 	return ok ? SRS_OK : SRS_FORGED;
 }

@@ -2,6 +2,7 @@
 #include "spool/spool.h"
 
 #include "base/num.h"
+#include "mail/verp.h"
 #include "mail/xtext.h"
 
 static void put_key(struct buf *out, size_t start, const char *key) { buf_putf(out, "%s%s=", out->len > start ? " " : "", key); }
@@ -48,6 +49,7 @@ void spool_options_put(const struct spool_options *o, struct buf *out)
 		put_word(out, start, "bymode", o->by_mode == 'R' ? "R" : "N");
 	if (o->by_trace)
 		put_word(out, start, "byt", "yes");
+	put_text(out, start, "verp", o->verp);
 	if (o->held)
 		put_word(out, start, "held", "yes");
 }
@@ -88,6 +90,11 @@ static bool take_mode(struct sv value, struct spool_options *o)
 	return o->by_mode == 'N' || o->by_mode == 'R';
 }
 
+static bool take_verp(struct sv value, struct spool_options *o)
+{
+	return take_text(value, o->verp, sizeof(o->verp)) && verp_delimiters_ok(sv_of(o->verp));
+}
+
 static bool take_yes(struct sv value, bool *ret)
 {
 	*ret = sv_eqs(value, "yes");
@@ -118,6 +125,8 @@ static bool take(struct sv key, struct sv value, struct spool_options *o)
 		return take_mode(value, o);
 	if (sv_eqs(key, "byt"))
 		return take_yes(value, &o->by_trace);
+	if (sv_eqs(key, "verp"))
+		return take_verp(value, o);
 	if (sv_eqs(key, "held"))
 		return take_yes(value, &o->held);
 	return true; /* of a later version */

@@ -79,6 +79,7 @@ struct spool_options {
 	uint64_t deliver_by; /* by=: Unix time; 0 none (RFC 2852) */
 	char by_mode;        /* 'N' or 'R' with deliver_by */
 	bool by_trace;       /* byt=yes */
+	char verp[3];        /* verp=: two delimiters (mail/verp.h): each recipient's copy has a sender of its own; "" no */
 	bool held;           /* held=yes: a rule wants an admin to see it before it is delivered at all */
 };
 #define SPOOL_OPTIONS_MAX 1000                                          /* of the line's content */
