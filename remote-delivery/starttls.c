@@ -68,7 +68,7 @@ static bool shake_hands(struct peer *p, const struct peer_options *o, struct err
 		.names = s->names,
 		.tlsa = s->tlsa,
 		.n_tlsa = s->n_tlsa };
-	uint64_t end = MIN(clock_mono_ms() + o->cfg->remote.remote_hello_timeout * 1000, p->deadline_ms);
+	uint64_t end = MIN(clock_mono_ms() + o->cfg->tls.tls_timeout * 1000, p->deadline_ms);
 	p->c.deadline_ms = end;
 	if (!tls_connect(o->tls, &p->c, &to, end, &f, e)) {
 		p->broken = true;

@@ -122,6 +122,20 @@ static void check_log(struct check *c)
 	check_dir(c, "log_file", dir, 0); /* master makes it */
 }
 
+static void check_password_file(struct check *c)
+{
+	const char *path = c->t->cfg->remote.relay_password_file;
+	struct stat st;
+	if (path[0] == '\0')
+		return;
+	if (stat(path, &st) < 0)
+		check_add(c, CHECK_ERROR, c->t->conf, line_of(c, "relay_password_file"), "relay_password_file = %s: %s", path,
+			strerror(errno));
+	else if (!S_ISREG(st.st_mode) || (st.st_mode & 077) || (st.st_uid != 0 && st.st_uid != geteuid()))
+		check_add(c, CHECK_ERROR, c->t->conf, line_of(c, "relay_password_file"),
+			"relay_password_file = %s: must be root's alone (chown root, chmod 600)", path);
+}
+
 void check_system(struct check *c)
 {
 	const struct cfg *cfg = c->t->cfg;
@@ -136,6 +150,7 @@ void check_system(struct check *c)
 	check_dir(c, "state_directory", cfg->global.state_directory, S_IWOTH);
 	check_room(c);
 	check_log(c);
+	check_password_file(c);
 	sandbox_facilities(facilities, sizeof facilities);
 	check_add(c, CHECK_NOTE, NULL, 0, "kernel: %s", facilities);
 }

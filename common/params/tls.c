@@ -14,7 +14,7 @@ const struct cfg_param cfg_tls_params[] = {
 	CFG_ENUM(struct cfg_tls, tls_client_certificates, "no", client_certificates, "ask: clients are asked for a certificate. None is demanded; its fingerprint is known to rules."),
 	CFG_PATH(struct cfg_tls, tls_client_ca_file, "", "Certificates of the CAs that make a client's certificate a verified one. Empty: fingerprints only."),
 	CFG_PATH(struct cfg_tls, tls_ca_file, "", "Certificates of the CAs that are believed when mail is sent (tls = verify, MTA-STS) and policies are fetched. Empty: the system's."),
-	CFG_SECS(struct cfg_tls, tls_timeout, "30s", 1, 600, "Longest TLS handshake."),
+	CFG_SECS(struct cfg_tls, tls_timeout, "30s", 1, 600, "Longest TLS handshake, with clients and with other hosts."),
 	CFG_SECS(struct cfg_tls, tls_reread, "30s", 0, 86400, "How often the certificate files are looked at; when they have changed new clients get the new ones. 0: only at `postern reload`."),
 	CFG_END
 };

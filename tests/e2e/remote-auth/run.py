@@ -91,6 +91,8 @@ def passwords_of_others(i):
     out = i.postern("reload")
     claim("a password file that others can read is refused", out.returncode != 0 and "root's alone" in out.stdout + out.stderr + i.log(),
           out.stdout + out.stderr)
+    out = i.postern("check")
+    claim("and `postern check` finds it", out.returncode != 0 and "root's alone" in out.stdout, out.stdout)
     os.chmod(password_file, 0o600)
 
 

@@ -43,10 +43,20 @@ class Host:
         return self.sink.messages
 
 
+class Silence:
+    """In place of a context: says nothing to a handshake."""
+
+    def wrap_socket(self, conn, server_side):
+        while conn.recv(4096):
+            pass
+        raise OSError
+
+
 hosts = {h.name: h for h in (
     Host("may", "clear", tls="self"),
     Host("plain", "clear", tls=None),
     Host("broken", "clear", tls="self"),
+    Host("mute", "clear", tls="self"),
     Host("refusing", "clear", tls="self", answer=lambda s, verb, line: "454 4.7.0 not now" if verb == "STARTTLS" else None),
     Host("verified", "clear"),
     Host("selfmade", "clear", tls="self"),
@@ -78,6 +88,7 @@ hosts["daneother"].tlsa = ["2 1 1 " + certs.tlsa("ca")]
 hosts["danewrong"].tlsa = ["3 1 1 " + certs.tlsa("dane")]
 broken = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # without a certificate no handshake comes to an end
 hosts["broken"].sink.tls = broken
+hosts["mute"].sink.tls = Silence()
 
 SECTIONS = "".join(f"""
 [relay {name}]
@@ -111,6 +122,8 @@ def welcome(i):
     arrives(i, "plain", "no")
     arrives(i, "broken", "no")
     claim("on a second connection, for the first had failed", len(hosts["broken"].sink.sessions) == 2)
+    arrives(i, "mute", "no")
+    claim("a handshake without an answer is given up after tls_timeout", len(hosts["mute"].sink.sessions) == 2)
     arrives(i, "refusing", "no")
     claim("on the same connection", len(hosts["refusing"].sink.sessions) == 1)
 
@@ -226,7 +239,7 @@ else:
 try:
     run(sections, welcome, demanded, dane, requiretls, tls_required_no, *([mta_sts] if STS else []),
         sets=[f"dns_servers = 127.0.0.1@{zones.port}", f"dns_trust_anchor_file = {zones.anchor}", f"tls_ca_file = {certs.ca}",
-              f"remote_port = {port}", "trusted_networks = 127.0.0.0/8", "dns_timeout = 5s"])
+              f"remote_port = {port}", "trusted_networks = 127.0.0.0/8", "dns_timeout = 5s", "tls_timeout = 2s"])
 finally:
     zones.close()
     certs.close()
