@@ -70,15 +70,27 @@ static void put_orcpt(const struct report *r, struct buf *out, const char *orcpt
 	buf_free(&text);
 }
 
-/* RFC 3464 2.3.5: a name. What agents know may be "name[address]:port". */
+/* RFC 3464 2.3.5: a name. What agents know may be "name[address]:port", "[address]:port", or the path of a socket, which is no name
+ * and nobody's business. */
 static void put_remote(struct buf *out, const char *where)
 {
 	char name[256];
-	size_t n = where[0] == '[' ? strlen(where) : strcspn(where, "[ :");
+	size_t n = where[0] == '[' ? strcspn(where, "]") + 1 : strcspn(where, "[ :");
+	n = MIN(n, strlen(where));
+	if (memchr(where, '/', n) != NULL || strncmp(where, "unix:", 5) == 0)
+		return;
 	buf_puts(out, "Remote-MTA: dns; ");
 	if (sv_copy((struct sv){ where, n }, name, sizeof name))
 		report_put_clean(out, name, true);
 	buf_putc(out, '\n');
+}
+
+/* RFC 3464 2.3.6: the type says who speaks. Ours are the words about a host that does not answer. */
+static bool is_reply(const char *text)
+{
+	struct sv digits = sv_sub(sv_of(text), 0, 3);
+	return digits.n == 3 && strspn(digits.p, "0123456789") >= 3 && text[0] >= '2' && text[0] <= '5' &&
+	       (text[3] == ' ' || text[3] == '\0');
 }
 
 /* A mailbox of ours is no MTA, and its path is nobody's business. */
@@ -90,7 +102,7 @@ static void put_reason(const struct report *r, const struct bounce_rcpt *rcpt, s
 		put_remote(out, rcpt->where);
 	if (!*rcpt->text)
 		return;
-	buf_puts(out, *rcpt->where ? "Diagnostic-Code: smtp; " : "Diagnostic-Code: x-postern; ");
+	buf_puts(out, *rcpt->where && is_reply(rcpt->text) ? "Diagnostic-Code: smtp; " : "Diagnostic-Code: x-postern; ");
 	report_put_clean(out, rcpt->text, !r->utf8);
 	buf_putc(out, '\n');
 }

@@ -6,6 +6,7 @@ import signal
 import time
 
 from postern import Smtp, claim, content, message, run, until
+from sink import Sink
 
 
 def reports(i, maildir, subject):
@@ -178,5 +179,42 @@ def deliver_by(i):
     claim("it arrives", i.wait_queue_empty())
 
 
-run(announced, success, one_for_two, expanded, nobody_asked, language, future_release, failures, delays, deliver_by, a_crash_repeats_no_delivery,
+def remote(i):
+    """Recipients at hosts that know DSN, and that do not."""
+    busy = "452 4.2.2 mailbox full"
+    replies = lambda s, v, line: "550 5.1.1 nobody" if v == "RCPT" and "<gone@" in line else busy if v == "RCPT" and "<full@" in line else None
+    old, new = Sink("127.0.8.1", answer=replies), Sink("127.0.8.2", caps=("PIPELINING", "8BITMIME", "DSN", "SMTPUTF8"), answer=replies)
+    i.restart("delay_warning = 1s", "trusted_networks = 127.0.0.0/8", "queue_lifetime = 1h", "retry_min = 1s", "retry_max = 1s")
+    i.section(f"\n[relay old]\ndomains = old.example\nhost = 127.0.8.1:{old.port}\n[relay new]\ndomains = new.example\nhost = 127.0.8.2:{new.port}\n"
+              "[relay away]\ndomains = away.example\nhost = 127.0.8.3:1\n")
+    ask(i, "both kinds", [("a@old.example", "NOTIFY=SUCCESS ORCPT=rfc822;A@old.example"), ("a@new.example", "NOTIFY=SUCCESS ORCPT=rfc822;a@new.example")],
+        "RET=HDRS ENVID=R1")
+    got = until(lambda: reports(i, i.maildir2, "both kinds"))
+    rcpts = fields(got[0])[1] if got else [{}]
+    claim("a host without DSN: its recipient is reported as relayed, to that host; of the other its host tells", len(rcpts) == 1 and rcpts[0]["Action"] == "relayed"
+          and rcpts[0]["Final-Recipient"] == "rfc822; a@old.example" and rcpts[0]["Remote-MTA"] == "dns; [127.0.8.1]", i.log()[-1500:])
+    claim("what it answered is no failure", rcpts[0].get("Status") == "2.0.0" and rcpts[0].get("Diagnostic-Code", "").startswith("smtp; 250 "), rcpts)
+    said = " ".join(new.sessions[0].commands) if new.sessions else ""
+    claim("the one with DSN was given all of it", "RET=HDRS ENVID=R1" in said and "NOTIFY=SUCCESS ORCPT=rfc822;a@new.example" in said, said)
+    ask(i, "refused there", [("gone@old.example", "NOTIFY=FAILURE ORCPT=rfc822;Gone@old.example"), ("gone@new.example", "NOTIFY=NEVER"), ("b@old.example", "")],
+        "RET=HDRS ENVID=R2", body="SECRET\n")
+    got = until(lambda: reports(i, i.maildir2, "refused there"))
+    head, rcpts = fields(got[0]) if got else ({}, [{}])
+    claim("a refusal is told with the host's words, name and status", len(rcpts) == 1 and rcpts[0].get("Action") == "failed" and rcpts[0].get("Status") == "5.1.1"
+          and rcpts[0].get("Diagnostic-Code", "").startswith("smtp; 550 5.1.1 nobody") and rcpts[0].get("Remote-MTA") == "dns; [127.0.8.1]", rcpts)
+    claim("with ENVID and ORCPT, without the text", head.get("Original-Envelope-Id") == "R2" and rcpts[0].get("Original-Recipient") == "rfc822; Gone@old.example"
+          and "SECRET" not in got[0].as_string())
+    claim("the other recipient has it; for NEVER there is no report", i.wait_queue_empty() and len(reports(i, i.maildir2, "refused there")) == 1, i.queue())
+    ask(i, "not yet there", [("full@old.example", "NOTIFY=DELAY")])
+    ask(i, "no such host", [("a@away.example", "NOTIFY=DELAY")])
+    got = until(lambda: reports(i, i.maildir2, "not yet there"))
+    rcpts = fields(got[0])[1] if got else [{}]
+    claim("a delay is told with the host's words", rcpts[0].get("Action") == "delayed" and rcpts[0].get("Status") == "4.2.2" and "Will-Retry-Until" in rcpts[0]
+          and rcpts[0].get("Diagnostic-Code", "").startswith("smtp; 452 4.2.2 mailbox full"), i.log()[-1500:])
+    got = until(lambda: reports(i, i.maildir2, "no such host"))
+    rcpts = fields(got[0])[1] if got else [{}]
+    claim("what we say of a host that does not answer is not called its words", rcpts[0].get("Diagnostic-Code", "").startswith("x-postern; "), rcpts)
+
+
+run(announced, success, one_for_two, expanded, nobody_asked, language, future_release, failures, delays, deliver_by, a_crash_repeats_no_delivery, remote,
     sets=("retry_min = 1s", "retry_max = 1s"))

@@ -101,7 +101,7 @@ def back(i):
     reply = i.send(f"lost@{i.domain}", sender="al@home.example")
     got = home.wait(3)
     claim("what that host refuses is told to its sender", len(got) == 3 and got[-1].rcpts == ["al@home.example"] and b"gone@there.example" in got[-1].data, last(i))
-    claim("with the host's words and name", b"Remote-MTA: dns; 127.0.6.1" in got[-1].data or b"Remote-MTA: dns; [127.0.6.1]" in got[-1].data, got[-1].data)
+    claim("with the host's words and name", b"Remote-MTA: dns; [127.0.6.1]\r\n" in got[-1].data, got[-1].data)
     claim("and they are its diagnostic", b"Diagnostic-Code: smtp; 550 5.1.1 nobody" in got[-1].data, got[-1].data)
 
 

@@ -151,6 +151,36 @@ static void success_is_told_in_the_three_ways_there_are(void)
 	}
 }
 
+static void a_host_is_named_and_quoted_only_for_what_it_said(void)
+{
+	static const struct {
+		const char *where, *text, *want;
+		bool remote;
+	} t[] = {
+		{ "mx.c.example[192.0.2.1]:25", "550 no", "Remote-MTA: dns; mx.c.example\nDiagnostic-Code: smtp; 550 no\n", true },
+		{ "[192.0.2.1]:2525", "450 4.2.0 busy", "Remote-MTA: dns; [192.0.2.1]\nDiagnostic-Code: smtp; 450 4.2.0 busy\n",
+			true },
+		{ "[IPv6:2001:db8::1]:25", "550", "Remote-MTA: dns; [IPv6:2001:db8::1]\nDiagnostic-Code: smtp; 550\n", true },
+		{ "[broken", "550 no", "Remote-MTA: dns; [broken\n", true },
+		{ "mx.c.example", "it does not answer",
+			"Remote-MTA: dns; mx.c.example\nDiagnostic-Code: x-postern; it does not answer\n", true },
+		{ "mx.c.example", "5000 is no code", "Diagnostic-Code: x-postern; 5000 is no code\n", true },
+		{ "mx.c.example", "55", "Diagnostic-Code: x-postern; 55\n", true },
+		{ "unix:/run/dovecot/lmtp", "550 no", "Status: 5.0.0\nDiagnostic-Code: smtp; 550 no\n", false },
+		{ "mx.c.example\nX: y", "550 no\nAction: delivered", "Remote-MTA: dns; mx.c.example", true },
+	};
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct bounce_req req = req_of(BOUNCE_FAILED);
+		struct bounce_rcpt rcpt = rcpt_of("bob@c.example", "", "", t[i].text, t[i].where);
+		struct buf text = BUF_INIT(TEXT_MAX);
+		compose(&req, &rcpt, MESSAGE, 0, &text);
+		CU_ASSERT(has(&text, t[i].want));
+		CU_ASSERT_EQUAL(has(&text, "Remote-MTA: "), t[i].remote);
+		CU_ASSERT_FALSE(has(&text, "\nX: y") || has(&text, "\nAction: delivered"));
+		buf_free(&text);
+	}
+}
+
 /* RFC 3461 4.3 and 6.2: kinds x RET. */
 static void as_much_comes_back_as_the_sender_asked_for(void)
 {
@@ -432,6 +462,7 @@ void suite_bounce_report(void)
 		UNIT(a_report_names_all_that_rfc_3464_asks_for),
 		UNIT(each_kind_of_report_says_what_it_is),
 		UNIT(success_is_told_in_the_three_ways_there_are),
+		UNIT(a_host_is_named_and_quoted_only_for_what_it_said),
 		UNIT(as_much_comes_back_as_the_sender_asked_for),
 		UNIT(who_sends_utf8_gets_the_global_form),
 		UNIT(a_language_lacks_no_words),

@@ -12,8 +12,9 @@ static void a_sender_holds_its_recipient(void)
 		{ "owner@example.org", "\"a b\"@example.net", "+=", "\"owner+a b=example.net\"@example.org" },
 		{ "\"o o\"@example.org", "al@[192.0.2.1]", "+=", "\"o o+al=[192.0.2.1]\"@example.org" },
 		{ "owner@example.org", "jürgen@bücher.example", "+=", "owner+jürgen=bücher.example@example.org" },
-		{ "owner@example.org", "a123456789012345678901234567890123456789012345678901234567890123@b1234567890123456789012345678901"
-				       "23456789012345678901234567890.c12345678901234567890.example",
+		{ "owner@example.org",
+			"a123456789012345678901234567890123456789012345678901234567890123@b1234567890123456789012345678901"
+			"23456789012345678901234567890.c12345678901234567890.example",
 			"+=", NULL },
 		{ "", "al@example.net", "+=", NULL },
 		{ "owner@example.org", "al", "+=", NULL },
@@ -34,7 +35,8 @@ static void delimiters_are_two_of_three(void)
 	static const struct {
 		const char *text;
 		bool ok;
-	} t[] = { { "+=", true }, { "-=", true }, { "==", true }, { "", false }, { "+", false }, { "+=+", false }, { "@=", false }, { "+\n", false } };
+	} t[] = { { "+=", true }, { "-=", true }, { "==", true }, { "", false }, { "+", false }, { "+=+", false }, { "@=", false },
+		{ "+\n", false } };
 	for (size_t i = 0; i < COUNT(t); i++)
 		CU_ASSERT_EQUAL(verp_delimiters_ok(sv_of(t[i].text)), t[i].ok);
 }

@@ -27,14 +27,15 @@ static void only_what_is_sent_on_for_others_is_rewritten(void)
 	} t[] = {
 		{ "w@other.example", "x@there.example", "away@example.org", CLASS_REMOTE, "", "SRS" },
 		{ "w@other.example", "x@there.example", "away@MAIL.example", CLASS_REMOTE, "", "SRS" },
-		{ "w@other.example", "x@there.example", NULL, CLASS_REMOTE, "", NULL },                 /* relayed */
-		{ "w@other.example", "x@there.example", "y@third.example", CLASS_REMOTE, "", NULL },    /* not ours */
-		{ "w@other.example", "al@example.org", "away@example.org", CLASS_LOCAL, "", NULL },     /* stays here */
-		{ "w@example.org", "x@there.example", "away@example.org", CLASS_REMOTE, "", NULL },     /* our own mail */
+		{ "w@other.example", "x@there.example", NULL, CLASS_REMOTE, "", NULL },              /* relayed */
+		{ "w@other.example", "x@there.example", "y@third.example", CLASS_REMOTE, "", NULL }, /* not ours */
+		{ "w@other.example", "al@example.org", "away@example.org", CLASS_LOCAL, "", NULL },  /* stays here */
+		{ "w@example.org", "x@there.example", "away@example.org", CLASS_REMOTE, "", NULL },  /* our own mail */
 		{ "w@xn--bcher-kva.example", "x@there.example", "away@example.org", CLASS_REMOTE, "", NULL },
 		{ "", "x@there.example", "away@example.org", CLASS_REMOTE, "", NULL },
 		{ "w@example.org", "x@there.example", NULL, CLASS_REMOTE, "verp=+2B+3D", "w+x=there.example@example.org" },
-		{ "w@example.org", "x@there.example", "away@example.org", CLASS_REMOTE, "verp=-+3D", "w-away=example.org@example.org" },
+		{ "w@example.org", "x@there.example", "away@example.org", CLASS_REMOTE, "verp=-+3D",
+			"w-away=example.org@example.org" },
 		{ "w@other.example", "x@there.example", "away@example.org", CLASS_REMOTE, "verp=+2B+3D", "SRS" },
 		{ "w@example.org", "al@example.org", NULL, CLASS_LOCAL, "verp=+2B+3D", "w+al=example.org@example.org" },
 	};
@@ -49,8 +50,12 @@ static void only_what_is_sent_on_for_others_is_rewritten(void)
 	sender_free(&b.q);
 	CU_ASSERT_TRUE_FATAL(sender_init(&b.q, &e));
 	for (size_t i = 0; i < COUNT(t); i++) {
-		const struct spool_sample s = { .id = ID, .sender = t[i].sender, .rcpts = { t[i].rcpt, t[i].cls == CLASS_LOCAL ? "z@example.org" : NULL },
-			.orig = t[i].orig, .cls = t[i].cls, .postern = t[i].postern };
+		const struct spool_sample s = { .id = ID,
+			.sender = t[i].sender,
+			.rcpts = { t[i].rcpt, t[i].cls == CLASS_LOCAL ? "z@example.org" : NULL },
+			.orig = t[i].orig,
+			.cls = t[i].cls,
+			.postern = t[i].postern };
 		struct msg *m = msg_of(&s);
 		char got[ADDRESS_MAX + 1];
 		sender_of(&b.q, &m->rcpt[0], got);
