@@ -83,6 +83,7 @@ static bool take_answer(struct slot *s, struct err *e)
 		s->n_sent--;
 		s->n_leads -= r->lead;
 		s->since_ms = ev_now_ms(q->loop);
+		r->owes = s->lane == LANE_REMOTE ? (uint16_t)(s->number + 1) : 0; /* local-delivery finds its own copies */
 		work_result(q, r, &res);
 		return true;
 	}
@@ -194,6 +195,28 @@ void deliver_tick(struct qmgr *q)
 			slot_lost(s);
 		} else if (s->n_sent == 0 && now - s->since_ms > IDLE_MS)
 			slot_lost(s);
+	}
+}
+
+static void ack(struct slot *s, const struct msg *m)
+{
+	struct deliver_ack a;
+	memcpy(a.id, m->id.text, sizeof(m->id.text));
+	if (s->watch.fd >= 0)
+		(void)!ipc_send(s->watch.fd, &deliver_ack_desc, &a, 0, NULL); /* else it tells our successor what he knows */
+}
+
+void deliver_ack(struct qmgr *q, struct msg *m)
+{
+	unsigned last = 0;
+	for (size_t i = 0; i < m->n_rcpt; i++) {
+		struct rcpt *r = &m->rcpt[i];
+		if (r->owes == 0 || r->dirty)
+			continue;
+		if (r->owes != last && r->owes <= q->deliver->n)
+			ack(&q->deliver->slot[r->owes - 1], m);
+		last = r->owes;
+		r->owes = 0;
 	}
 }
 

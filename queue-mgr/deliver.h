@@ -20,6 +20,8 @@ unsigned deliver_best(const struct qmgr *q, unsigned slot, uint32_t dest);
 bool deliver_ahead(struct qmgr *q, enum lane lane, unsigned *ret_slot, struct pick *ret);
 /* r counts against its destination; it becomes SENT, or waits again when the channel was lost. */
 void deliver_send(struct qmgr *q, unsigned slot, struct rcpt *r);
+/* Agents hear that what they said of m is on disk, as far as it is. */
+void deliver_ack(struct qmgr *q, struct msg *m);
 void deliver_tick(struct qmgr *q);           /* each second: idle channels are closed, those that never answer too */
 unsigned deliver_busy(const struct qmgr *q); /* slots with something to do */
 

@@ -1,6 +1,7 @@
 #include "finish.h"
 
 #include "bouncing.h"
+#include "deliver.h"
 #include "qfile.h"
 #include "retry.h"
 #include "work.h"
@@ -40,6 +41,7 @@ static void marked(struct io_job *job, enum io_answer answer, const struct err *
 			m->dirty--;
 		}
 	}
+	deliver_ack(k->q, m);
 	finish_msg(k->q, m);
 	free(k);
 }

@@ -45,6 +45,11 @@ static void remember(struct qmgr *q, const struct deliver_res *res)
 	}
 }
 
+bool late_known(const struct qmgr *q, const struct spool_id *id)
+{
+	return hmap_len(q->late->by_id) > 0 && hmap_get(q->late->by_id, sv_of(id->text)) != NULL;
+}
+
 void late_apply(struct qmgr *q, struct msg *m)
 {
 	if (hmap_len(q->late->by_id) == 0)
@@ -56,11 +61,27 @@ void late_apply(struct qmgr *q, struct msg *m)
 	free_results(first);
 }
 
+static void take(struct qmgr *q, const struct spool_id *id, const struct deliver_res *res)
+{
+	uint32_t slot = index_find(q->index, id);
+	if (slot == INDEX_NONE || index_at(q->index, slot)->state != ENTRY_OPEN) {
+		if (!res->renamed) /* else its name is gone, which is found when it is opened */
+			remember(q, res);
+		if (slot != INDEX_NONE)
+			work_ready(q, slot, RING_RETRY);
+		return;
+	}
+	struct msg *m = work_open_msg(q, slot);
+	if (res->number < m->n_rcpt && work_late(q, &m->rcpt[res->number], res))
+		finish_msg(q, m);
+}
+
 static bool on_result(void *chan, void *msg, struct err *e)
 {
 	struct chan *c = chan;
 	struct qmgr *q = c->q;
 	const struct deliver_res *res = msg;
+	struct deliver_ack heard;
 	struct spool_id id;
 	if (!spool_id_parse(sv_of(res->id), &id))
 		return err_set(e, ERR_PEER, "no queue id");
@@ -69,18 +90,10 @@ static bool on_result(void *chan, void *msg, struct err *e)
 				 : res->status == FAILED  ? "failed"
 							  : "deferred"),
 		KV_STR("where", res->where));
-	if (res->status != DELIVERED)
-		return true; /* tried again, and the reason is fresh then */
-	uint32_t slot = index_find(q->index, &id);
-	if (slot == INDEX_NONE || index_at(q->index, slot)->state != ENTRY_OPEN) {
-		if (!res->renamed) /* else its name is gone, which is found when it is opened */
-			remember(q, res);
-		return true;
-	}
-	struct msg *m = work_open_msg(q, slot);
-	if (res->number < m->n_rcpt && work_late(q, &m->rcpt[res->number], res))
-		finish_msg(q, m);
-	return true;
+	if (res->status == DELIVERED) /* else it is tried again, and the reason is fresh then */
+		take(q, &id, res);
+	memcpy(heard.id, id.text, sizeof(id.text));
+	return ipc_send(c->watch.fd, &deliver_ack_desc, &heard, 0, e);
 }
 
 static const struct ipc_rule rules[] = {

@@ -9,6 +9,7 @@ bool late_init(struct qmgr *q, struct err *e);
 void late_free(struct qmgr *q);
 bool late_start(struct qmgr *q, struct err *e) MUST_CHECK; /* takes channels from now on */
 void late_stop(struct qmgr *q);
-void late_apply(struct qmgr *q, struct msg *m); /* a message was opened: what is known of it */
+bool late_known(const struct qmgr *q, const struct spool_id *id); /* something is remembered of it: it is to be opened soon */
+void late_apply(struct qmgr *q, struct msg *m);                   /* a message was opened: what is known of it */
 
 #endif

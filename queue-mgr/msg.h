@@ -26,9 +26,10 @@ struct rcpt {
 	uint8_t notify; /* SPOOL_NOTIFY_*; 0: not given */
 	char status;    /* enum spool_status; on disk unless `dirty` */
 	bool dirty;
-	bool named; /* in the report of success that is asked for */
-	bool said;  /* that it failed, in the log */
-	bool lead;  /* while SENT: it counts against its destination; others of its message may go with it */
+	bool named;    /* in the report of success that is asked for */
+	bool said;     /* that it failed, in the log */
+	uint16_t owes; /* the number of the slot whose agent waits to hear that its answer is on disk, from 1; 0: none */
+	bool lead;     /* while SENT: it counts against its destination; others of its message may go with it */
 	char dsn[12];
 	char *text, *where; /* of the last failure; malloc'd, may be NULL */
 };

@@ -54,6 +54,7 @@ void work_close(struct qmgr *q, struct msg *m)
 	struct entry *en = index_at(q->index, m->slot);
 	BUG_IF(m->waiting > 0 || m->sent > 0 || m->marking || m->asked);
 	uint32_t place = en->link;
+	deliver_ack(q, m);
 	vec_swap_remove(&q->open, place);
 	if (place < q->open.len)
 		index_at(q->index, (*VEC_AT(&q->open, struct msg *, place))->slot)->link = place;
@@ -115,12 +116,25 @@ static bool may_stay_open(const struct qmgr *q, const struct msg *m)
 	       !sched_has_closed(q->sched, msg_dest(m), m->sender_key, work_ring(m, RING_FRESH));
 }
 
+/* What is known of its delivery is known to us alone, until it is on disk. */
+static bool start_known(struct qmgr *q, uint32_t slot)
+{
+	struct spool_id id;
+	struct msg *m;
+	index_id(q->index, slot, &id);
+	if (!late_known(q, &id))
+		return false;
+	if (work_open(q, slot, &m) == MSG_OPEN)
+		work_start(q, m);
+	return true;
+}
+
 void work_ready(struct qmgr *q, uint32_t slot, enum ring ring)
 {
 	struct entry *en = index_at(q->index, slot);
 	if (en->state == ENTRY_DUE)
 		index_due_clear(q->index, slot);
-	if (en->state == ENTRY_IDLE && en->where != IN_HOLD) {
+	if (en->state == ENTRY_IDLE && en->where != IN_HOLD && !start_known(q, slot)) {
 		sched_put_entry(q->sched, slot, ring_of((enum entry_urgency)en->urgency, ring));
 		dests_arrived(q, en->dest);
 	}
@@ -157,7 +171,7 @@ static void arrive_msg(struct qmgr *q, struct msg *m, const struct arrival *a)
 		LOG_INFO("adopted", KV_QID(a->id.text), KV_STR("from", m->sender), KV_U64("size", m->size));
 	fresh_add(q, &a->id);
 	bool hold = a->hold || m->asks.held; /* the note of a held message may be lost */
-	if (hold || may_stay_open(q, m)) {
+	if (hold || late_known(q, &a->id) || may_stay_open(q, m)) {
 		add_open(q, m, slot);
 		if (hold) {
 			m->act = ACT_HOLD;

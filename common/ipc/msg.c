@@ -26,6 +26,7 @@ IPC_DEFINE(queue_read, 0x25, 1, QUEUE_READ);
 IPC_DEFINE(queue_reader, 0x26, 1, QUEUE_READER);
 IPC_DEFINE(deliver_req, 0x28, 2, DELIVER_REQ);
 IPC_DEFINE(deliver_res, 0x29, 1, DELIVER_RES);
+IPC_DEFINE(deliver_ack, 0x2d, 1, DELIVER_ACK);
 IPC_DEFINE(bounce_req, 0x2a, 1, BOUNCE_REQ);
 IPC_DEFINE(bounce_rcpt, 0x2b, 1, BOUNCE_RCPT);
 IPC_DEFINE(bounce_res, 0x2c, 1, BOUNCE_RES);

@@ -66,6 +66,10 @@ enum deliver_status { DELIVERED, DEFERRED, FAILED };
 	F(T, STR, text, 400)
 IPC_DECLARE(deliver_req, DELIVER_REQ);
 IPC_DECLARE(deliver_res, DELIVER_RES);
+/* To agents that cannot look for a copy of theirs: what was said of this message so far is on disk. Until then they keep its file, and
+ * tell the next queue-mgr when the channel ends. */
+#define DELIVER_ACK(F, T) F(T, STR, id, QUEUE_ID_MAX)
+IPC_DECLARE(deliver_ack, DELIVER_ACK);
 
 /* queue-mgr to bounce: report on these recipients (one bounce_rcpt packet each follows, `last` in the last). */
 enum bounce_kind { BOUNCE_FAILED, BOUNCE_DELAYED, BOUNCE_DOUBLE, BOUNCE_SUCCESS };

@@ -9,8 +9,10 @@
 
 static bool report_once(struct svc_ctx *ctx, const char *endpoint, const struct deliver_res *res, struct err *e)
 {
+	struct deliver_ack heard;
 	int fd = -1;
-	bool ok = svc_connect(ctx, endpoint, PAUSE_MS, &fd, e) && ipc_send(fd, &deliver_res_desc, res, LATE_ANSWER_MS, e);
+	bool ok = svc_connect(ctx, endpoint, PAUSE_MS, &fd, e) && ipc_send(fd, &deliver_res_desc, res, LATE_ANSWER_MS, e) &&
+		  ipc_recv_msg(fd, &deliver_ack_desc, &heard, LATE_ANSWER_MS, e); /* sent is not heard */
 	fd_close(&fd);
 	return ok;
 }

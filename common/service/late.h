@@ -1,6 +1,7 @@
 /* late - a delivery agent's result whose queue-mgr is gone is told to the next one (DESIGN section 2, Locks).
  *
- * While this goes on the caller holds queue-mgr's locked description, so that a new queue-mgr does not deliver again. */
+ * While this goes on the caller holds queue-mgr's locked description, so that a new queue-mgr does not deliver again; it answers
+ * when it knows. */
 #ifndef SERVICE_LATE_H
 #define SERVICE_LATE_H
 

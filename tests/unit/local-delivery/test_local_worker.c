@@ -166,6 +166,7 @@ static void a_result_waits_for_a_new_queue_mgr_and_keeps_the_lock(void)
 {
 	struct scene s;
 	struct deliver_res res = { .status = DEFERRED };
+	struct deliver_ack heard;
 	struct err e;
 	struct addr peer;
 	int listener, fd;
@@ -186,6 +187,9 @@ static void a_result_waits_for_a_new_queue_mgr_and_keeps_the_lock(void)
 	CU_ASSERT(ipc_recv_msg(fd, &deliver_res_desc, &res, WAIT_MS, &e));
 	CU_ASSERT_EQUAL(res.status, DELIVERED);
 	CU_ASSERT_EQUAL(res.renamed, 1);
+	CU_ASSERT_NOT_EQUAL(flock(watch, LOCK_EX | LOCK_NB), 0); /* told is not heard */
+	memcpy(heard.id, res.id, sizeof(heard.id));
+	CU_ASSERT(ipc_send(fd, &deliver_ack_desc, &heard, WAIT_MS, &e));
 	fd_close(&fd);
 	fd_close(&listener);
 	scene_free(&s, pid);
