@@ -26,6 +26,7 @@ struct pattern {
 };
 
 struct regexp {
+	enum map_form form;
 	struct vec patterns; /* of struct pattern */
 	char *path;
 	pcre2_match_context *limits;
@@ -92,13 +93,43 @@ static bool check_value(struct sv value, const pcre2_code *code, struct err *e)
 	return true;
 }
 
-static void put_group(const struct regexp *r, int group, struct sv key, struct buf *out)
+/* Who writes to us chooses what a group matches. In a table of aliases that could be a command, a file, another domain: it may be
+ * (part of) a local part, and nothing else. */
+static bool is_plain(char c) { return ascii_alnum(c) || (c && strchr("._+=-", c)) || (unsigned char)c >= 0x80; }
+
+static bool check_alias(struct sv value, struct err *e)
+{
+	struct sv item;
+
+	if (sv_chr(value, '$') < 0)
+		return true;
+	while (sv_cut(&value, ',', &item)) {
+		ptrdiff_t at = sv_chr(item, '@');
+		struct sv local = sv_trim(at < 0 ? item : sv_sub(item, 0, (size_t)at));
+		bool ok = at < 0 || sv_chr(sv_skip(item, (size_t)at), '$') < 0;
+		for (size_t i = 0; i < local.n && ok; i++)
+			ok = is_plain(local.p[i]) || (local.p[i] && strchr("${}", local.p[i]));
+		if (!ok)
+			return err_set(e, ERR_PERM,
+				"a group of the pattern may stand in a local part alone: whoever writes here chooses what it "
+				"matches");
+	}
+	return true;
+}
+
+/* false: it must not stand there. */
+static bool put_group(const struct regexp *r, int group, struct sv key, struct buf *out)
 {
 	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(r->match) + 2 * group;
 
 	if ((uint32_t)group >= pcre2_get_ovector_count(r->match) || at[0] == PCRE2_UNSET || at[0] > at[1])
-		return; /* no part in this match, or \K within a look-ahead */
-	buf_putsv(out, sv_sub(key, at[0], at[1] - at[0]));
+		return true; /* no part in this match, or \K within a look-ahead */
+	struct sv text = sv_sub(key, at[0], at[1] - at[0]);
+	for (size_t i = 0; i < text.n && r->form == MAP_ALIASES; i++)
+		if (!is_plain(text.p[i]))
+			return false;
+	buf_putsv(out, text);
+	return true;
 }
 
 static enum map_result put_value(
@@ -112,10 +143,12 @@ static enum map_result put_value(
 		buf_putsv(ret_value, part);
 		if (!rest.p || !take_reference(&rest, &group))
 			break;
-		if (group < 0)
+		if (group < 0) {
 			buf_putc(ret_value, '$');
-		else
-			put_group(r, group, key, ret_value);
+		} else if (!put_group(r, group, key, ret_value)) {
+			buf_reset(ret_value);
+			return MAP_NONE;
+		}
 	}
 	if (buf_ok(ret_value))
 		return MAP_FOUND;
@@ -193,7 +226,8 @@ static bool take_line(struct regexp *r, struct sv line, unsigned number, struct 
 	if (rest.n > MAP_VALUE_MAX)
 		return err_set(e, ERR_PERM, "the value is longer than %d bytes", MAP_VALUE_MAX);
 	pcre2_code *code = compile(pattern, options, e);
-	struct pattern *p = code && check_value(rest, code, e) ? vec_push(&r->patterns) : NULL;
+	bool ok = code && check_value(rest, code, e) && (r->form != MAP_ALIASES || check_alias(rest, e));
+	struct pattern *p = ok ? vec_push(&r->patterns) : NULL;
 	if (!p) {
 		bool full = r->patterns.len == PATTERNS_MAX;
 		pcre2_code_free(code);
@@ -203,11 +237,11 @@ static bool take_line(struct regexp *r, struct sv line, unsigned number, struct 
 	return true;
 }
 
-static struct regexp *new_content(const char *path)
+static struct regexp *new_content(const char *path, enum map_form form)
 {
 	struct regexp *r = mem_new(sizeof(*r));
 
-	*r = (struct regexp){ .patterns = VEC_INIT(struct pattern, PATTERNS_MAX), .path = mem_dup(sv_of(path)) };
+	*r = (struct regexp){ .patterns = VEC_INIT(struct pattern, PATTERNS_MAX), .path = mem_dup(sv_of(path)), .form = form };
 	r->limits = pcre2_match_context_create(NULL);
 	r->match = pcre2_match_data_create(GROUPS_MAX, NULL);
 	BUG_IF(!r->limits || !r->match);
@@ -217,9 +251,9 @@ static struct regexp *new_content(const char *path)
 	return r;
 }
 
-static void *parse(struct sv text, enum map_form form UNUSED, const char *path, struct err *e)
+static void *parse(struct sv text, enum map_form form, const char *path, struct err *e)
 {
-	struct regexp *r = new_content(path);
+	struct regexp *r = new_content(path, form);
 	struct sv line;
 
 	for (unsigned number = 1; text.n && sv_cut(&text, '\n', &line); number++) {

@@ -20,7 +20,7 @@ static void put(const struct place *p, const char *text)
 	CU_ASSERT_EQUAL(rename(aside, p->path), 0);
 }
 
-static struct map *open_text(struct place *p, const char *type, const char *text, struct err *e)
+static struct map *open_form(struct place *p, const char *type, const char *text, enum map_form form, struct err *e)
 {
 	snprintf(p->path, sizeof(p->path), "/tmp/postern-match-XXXXXX");
 	int fd = mkstemp(p->path);
@@ -28,8 +28,12 @@ static struct map *open_text(struct place *p, const char *type, const char *text
 	fd_close(&fd);
 	put(p, text);
 	snprintf(p->spec, sizeof(p->spec), "%s:%s", type, p->path);
-	struct map *m = map_open(p->spec, MAP_PLAIN, e);
-	return m;
+	return map_open(p->spec, form, e);
+}
+
+static struct map *open_text(struct place *p, const char *type, const char *text, struct err *e)
+{
+	return open_form(p, type, text, MAP_PLAIN, e);
 }
 
 /* The value in <>, "none", or "failed". */
@@ -112,6 +116,40 @@ static void the_first_pattern_that_matches_counts(void)
 	};
 	check("regexp", text, t, COUNT(t));
 	check("pcre", text, t, COUNT(t));
+}
+
+static void what_a_stranger_writes_is_no_target_of_an_alias(void)
+{
+	static const struct look t[] = {
+		{ "list-root@x.example", "<root>" },
+		{ "list-a.b+c_d=e-f@x.example", "<a.b+c_d=e-f>" },
+		{ "\"list-|touch /tmp/x\"@x.example", "none" },
+		{ "\"list-/etc/passwd\"@x.example", "none" },
+		{ "\"list-:include:/etc/passwd\"@x.example", "none" },
+		{ "\"list-a@far.example\"@x.example", "none" },
+		{ "\"list-a,b\"@x.example", "none" },
+		{ "list-a%far.example@x.example", "none" },
+		{ "list-far.example!a@x.example", "none" },
+		{ "move-al@x.example", "<al@new.example, archive+al@x.example>" },
+	};
+	static const char *const bad[] = { "/(.+)%(.+)/ $1@$2\n", "/(.+)/ |cmd $1\n", "/(.+)/ \"|cmd $1\"\n",
+		"/(.+)/ /var/mail/$1\n", "/(.+)/ :include:/lists/$1\n", "/(.+)/ a@b.example, c@$1.example\n" };
+	struct place p;
+	struct err e = { .kind = ERR_NONE };
+	char got[200];
+	struct map *m = open_form(&p, "regexp",
+		"/^\"?list-(.+?)\"?@x\\.example$/ $1\n/^move-(.+)@/ ${1}@new.example, archive+$1@x.example\n/^cost@/ |cmd\n",
+		MAP_ALIASES, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	for (size_t i = 0; i < COUNT(t); i++)
+		CU_ASSERT_STRING_EQUAL(get(m, t[i].key, 1, got), t[i].want);
+	map_close(m);
+	unlink(p.path);
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		CU_ASSERT_PTR_NULL(open_form(&p, "regexp", bad[i], MAP_ALIASES, &e));
+		CU_ASSERT(e.kind == ERR_PERM && strstr(e.text, ":1: a group of the pattern may stand in a local part alone"));
+		unlink(p.path);
+	}
 }
 
 static void a_pattern_that_needs_too_much_work_fails_soon(void)
@@ -207,6 +245,7 @@ void suite_match(void)
 		UNIT(everybody_is_a_network_too),
 		UNIT(the_first_pattern_that_matches_counts),
 		UNIT(a_pattern_that_needs_too_much_work_fails_soon),
+		UNIT(what_a_stranger_writes_is_no_target_of_an_alias),
 		UNIT(faults_name_file_and_line),
 		UNIT(changes_are_seen_and_faulty_ones_are_not_used),
 		UNIT(a_value_that_is_too_long_with_its_groups_is_a_failure),
