@@ -63,20 +63,32 @@ static void take_records(struct secure *s, struct tls_attempt *t)
 		t->result = TLS_RESULT_TLSA_INVALID;
 }
 
-/* The host's name may be believed: its addresses were validated, and so was the list that names it (RFC 7672 2.2.1). */
+/* The host's name may be believed: the list that names it was validated (RFC 7672 2.2.1). */
 static bool can_dane(struct dns *d, const struct secure_ask *q)
 {
-	return dns_validates(d) && q->host->secure && q->host->name[0] != '[' && (q->route->kind != ROUTE_MX || q->hosts->secure);
+	return dns_validates(d) && q->host->name[0] != '[' && (q->route->kind != ROUTE_MX || q->hosts->secure);
+}
+
+/* An alias in a signed zone that leads out of it: its own name may have TLSA records all the same (RFC 7672 2.2.2). */
+static bool alias_is_secure(struct dns *d, const struct secure_ask *q)
+{
+	struct dns_query query = { .name = q->host->name, .type = DNS_CNAME };
+	if (strcmp(q->host->canonical, q->host->name) == 0)
+		return false;
+	dns_ask_all(d, &query, 1, q->deadline_ms);
+	bool secure = query.answer.status == DNS_OK && query.answer.secure;
+	dns_answer_free(&query.answer);
+	return secure;
 }
 
 /* RFC 7672 2.2.2: where the CNAMEs end goes first, then the name itself. */
 static bool find_dane(struct dns *d, const struct secure_ask *q, struct secure *s, struct tls_attempt *t, struct err *e)
 {
 	const struct host *h = q->host;
-	bool found;
-	if (!can_dane(d, q))
+	bool found = false;
+	if (!can_dane(d, q) || (!h->secure && !alias_is_secure(d, q)))
 		return true;
-	bool ok = ask_tlsa(d, q, h->canonical, s, &found, e);
+	bool ok = !h->secure || ask_tlsa(d, q, h->canonical, s, &found, e);
 	if (ok && !found && strcmp(h->canonical, h->name) != 0)
 		ok = ask_tlsa(d, q, h->name, s, &found, e);
 	if (!ok) {

@@ -139,6 +139,14 @@ def demanded(i):
 
 def dane(i):
     arrives(i, "dane", r"TLSv1.3:[A-Z0-9_]*:dane")
+    for domain, host in (("danealias", "dane"), ("daneout", "may")):
+        before = len(hosts[host].got())
+        i.send(f"al@{domain}.example")
+        claim(f"{domain}: it arrives", len(hosts[host].sink.wait(before + 1, 10)) > before, "\n".join(i.log().splitlines()[-6:]))
+        claim(f"{domain}: proved by DANE through an alias", i.wait_log(rf" sent relay=\S*{domain}\S* tls=\S*:dane"), "\n".join(i.log().splitlines()[-6:]))
+    i.send("al@danelost.example")
+    claim("danelost: an alias out of the signed zone has TLSA records of its own", i.wait_log(r" deferred to=al@danelost.* dsn=4.7.5", secs=10),
+          "\n".join(i.log().splitlines()[-6:]))
     arrives(i, "daneta", r"TLSv1.3:[A-Z0-9_]*:dane")
     waits(i, "daneother", "4.7.5", "ostname mismatch")
     waits(i, "danewrong", "4.7.5", "certificate is not good")
@@ -221,8 +229,20 @@ def spoil(text):
     return "\n".join(line.replace("cd" * 32, "ce" * 32) if "TLSA" in line and "RRSIG" not in line else line for line in text.split("\n"))
 
 
+ALIASES = f"""
+danealias  MX 10 in.danealias
+in.danealias CNAME mx.dane
+daneout    MX 10 out.daneout
+out.daneout CNAME mx.may.clear.
+_{port}._tcp.out.daneout TLSA 3 1 1 {certs.tlsa("may")}
+danelost   MX 10 out.danelost
+out.danelost CNAME mx.may.clear.
+_{port}._tcp.out.danelost TLSA 3 1 1 {"ab" * 32}
+"""
+
+
 def zone(name):
-    return "\n".join(line for h in hosts.values() if h.zone == name for line in h.records())
+    return "\n".join(line for h in hosts.values() if h.zone == name for line in h.records()) + (ALIASES if name == "example" else "")
 
 
 zones = Zones({"example": zone("example"), "clear": zone("clear")}, signed=("example",), spoil=spoil)
