@@ -120,7 +120,7 @@ static void end(struct scene *s)
 	ev_free(s->m.loop);
 	cfg_free(s->m.cfg);
 	fd_close(&s->m.snapshot);
-	static const char *const files[] = { "conf", "events", "behave.resolve", "behave.smtpd", "mail.log" };
+	static const char *const files[] = { "conf", "events", "behave.resolve", "behave.smtpd", "mail.log", "state/srs-key" };
 	for (size_t i = 0; i < COUNT(files); i++)
 		unlinkat(s->dirfd, files[i], 0);
 	for (const struct svc_entry *e = svc_catalog; e->name; e++)
