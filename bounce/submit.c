@@ -39,8 +39,9 @@ static bool mail_and_rcpt(struct talk *t, unsigned caps)
 	bool eight_bit = report_eight_bit(t->r, t->o), utf8 = report_smtputf8(t->r);
 	if ((eight_bit && !(caps & SMTP_CAP_8BITMIME)) || (utf8 && !(caps & SMTP_CAP_SMTPUTF8)))
 		return fail(t, true, "EHLO", "smtpd does not take 8-bit text");
-	/* RFC 5321 4.5.5: a report has the null sender */
-	bool sent = smtp_client_cmd(&t->c, &a, &e, "MAIL FROM:<>%s%s", eight_bit ? " BODY=8BITMIME" : "", utf8 ? " SMTPUTF8" : "");
+	/* RFC 5321 4.5.5: a report has the null sender. RFC 8689 5: it holds at least the header of what was to be protected */
+	bool sent = smtp_client_cmd(&t->c, &a, &e, "MAIL FROM:<>%s%s%s", eight_bit ? " BODY=8BITMIME" : "", utf8 ? " SMTPUTF8" : "",
+		t->r->req.requiretls ? " REQUIRETLS" : "");
 	if (!expect(t, sent, &a, 2, "MAIL", &e))
 		return false;
 	sent = smtp_client_cmd(&t->c, &a, &e, "RCPT TO:<%s>", maddr_text(&t->r->to, to));

@@ -166,6 +166,7 @@ static bool send_head(struct qmgr *q, int fd, const struct msg *m, struct err *e
 	set_text(req.envid, sizeof(req.envid), m->asks.envid);
 	req.ret = m->asks.ret;
 	req.smtputf8 = m->asks.smtputf8;
+	req.requiretls = m->asks.requiretls;
 	req.expires = finish_expires(q, m);
 	return ipc_send(fd, &bounce_req_desc, &req, 0, e);
 }

@@ -310,6 +310,7 @@ static void make_request(const struct qmgr *q, struct rcpt *r, struct deliver_re
 	const struct entry *en = index_at(q->index, m->slot);
 	memcpy(req->id, m->id.text, sizeof(m->id.text));
 	sender_of(q, r, req->sender);
+	set_text(req->author, sizeof(req->author), m->sender);
 	set_text(req->rcpt, sizeof(req->rcpt), r->addr);
 	set_text(req->orig, sizeof(req->orig), r->orig);
 	req->offset = m->offset;

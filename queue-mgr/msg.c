@@ -73,7 +73,8 @@ static void put_asks(struct msg *m, const struct spool_options *o, char **at)
 		.priority = (int8_t)o->priority,
 		.by_return = o->by_mode == 'R',
 		.by_trace = o->by_trace,
-		.smtputf8 = o->smtputf8 };
+		.smtputf8 = o->smtputf8,
+		.requiretls = o->requiretls };
 	memcpy(m->asks.verp, o->verp, sizeof(m->asks.verp));
 }
 

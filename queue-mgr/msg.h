@@ -42,7 +42,7 @@ struct msg_asks {
 	uint8_t ret;                     /* SPOOL_RET_* */
 	int8_t priority;
 	bool by_return, by_trace;
-	bool smtputf8;
+	bool smtputf8, requiretls;
 	bool held; /* on arrival */
 };
 

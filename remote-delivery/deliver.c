@@ -210,7 +210,7 @@ void deliver(struct agent *a, struct order *o)
 	struct hosts hosts;
 	struct err e;
 	uint64_t now = clock_mono_ms();
-	const struct maddr *sender = o->item[0].req.stranger ? NULL : &o->sender;
+	const struct maddr *sender = o->item[0].req.stranger ? NULL : &o->author;
 	a->aborted = false;
 	o->deadline_ms = now + a->cfg->remote.remote_timeout * 1000;
 	if (!order_begin(o, &e) || !content_measure(o, &e) || !route_find(a->cfg, sender, &o->item[0].addr, &r, &e)) {

@@ -19,10 +19,11 @@ bool item_check(struct item *it)
 bool order_begin(struct order *o, struct err *e)
 {
 	const struct deliver_req *r = &o->item[0].req;
-	struct sv sender = sv_of(r->sender);
-	o->sender = (struct maddr){ .null = true };
+	struct sv sender = sv_of(r->sender), author = sv_of(r->author);
+	o->sender = o->author = (struct maddr){ .null = true };
 	o->wire_size = 0;
 	return (sender.n == 0 || maddr_parse(sender, MADDR_UTF8_OK | MADDR_NO_DOMAIN_OK, &o->sender, e)) &&
+	       (author.n == 0 || maddr_parse(author, MADDR_UTF8_OK | MADDR_NO_DOMAIN_OK, &o->author, e)) &&
 	       spool_options_parse(sv_of(r->postern), &o->options, e);
 }
 

@@ -20,7 +20,7 @@ struct item { /* a recipient */
 struct order {
 	struct item *item; /* room for ITEMS_MAX */
 	size_t n;
-	struct maddr sender;
+	struct maddr sender, author;
 	struct spool_options options;
 	uint64_t deadline_ms; /* monotonic */
 	/* of the message as it is sent (content.c) */

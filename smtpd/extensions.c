@@ -10,8 +10,9 @@ static bool always(const struct session *s)
 	return true;
 }
 
-/* RFC 8689 4.1: offered under TLS alone. */
-static bool under_tls(const struct session *s) { return s->tls_active; }
+/* RFC 8689 4.1: offered under TLS alone. A report about such a message stays protected as that was (section 5): it came by no wire.
+ */
+static bool under_tls(const struct session *s) { return s->tls_active || s->client.kind == CLIENT_BOUNCE; }
 
 /* RFC 4865 4: a service of submission. */
 static bool can_hold(const struct session *s) { return session_may_relay(s) && s->cfg->smtpd.future_release_max > 0; }

@@ -39,6 +39,7 @@ IPC_DECLARE(queue_reader, QUEUE_READER);
 	F(T, STR, id, QUEUE_ID_MAX) \
 	F(T, U64, number, 1000000) /* which Postern-To line, from 0; 0 for a plain file */ \
 	F(T, STR, sender, ADDRESS_MAX) /* "" is the null sender */ \
+	F(T, STR, author, ADDRESS_MAX) /* the same before it was rewritten (SRS, VERP): routes go by it */ \
 	F(T, STR, rcpt, ADDRESS_MAX) /* final address */ \
 	F(T, STR, orig, ADDRESS_MAX) /* original one, "" when the same */ \
 	F(T, U64, offset, (uint64_t)4 << 30) /* of our Received line: what is sent starts here */ \
@@ -86,6 +87,7 @@ enum bounce_action { BOUNCE_ACTION_FAILED, BOUNCE_ACTION_DELAYED, BOUNCE_ACTION_
 	F(T, U64, ret, 2) /* SPOOL_RET_*: how much of the message the sender wants back */ \
 	F(T, STR, envid, 100) /* "" none */ \
 	F(T, U64, smtputf8, 1) /* the message came with SMTPUTF8: its sender reads UTF-8 */ \
+	F(T, U64, requiretls, 1) /* it came with REQUIRETLS: so goes the report */ \
 	F(T, FD, file, 0)
 #define BOUNCE_RCPT(F, T) \
 	F(T, U64, last, 1) \

@@ -214,6 +214,18 @@ def remote(i):
     got = until(lambda: reports(i, i.maildir2, "no such host"))
     rcpts = fields(got[0])[1] if got else [{}]
     claim("what we say of a host that does not answer is not called its words", rcpts[0].get("Diagnostic-Code", "").startswith("x-postern; "), rcpts)
+    for sender in ("w@old.example", i.rcpt2):
+        s = i.smtp()
+        s.hello()
+        s.starttls()
+        s.hello()
+        claim("REQUIRETLS is taken", s.cmd(f"MAIL FROM:<{sender}> REQUIRETLS").startswith("250") and s.cmd("RCPT TO:<c@old.example>").startswith("250")
+              and s.data(message("for no eyes")).startswith("250"))
+        s.close()
+    got = until(lambda: reports(i, i.maildir2, "for no eyes"))
+    claim("what cannot go protected (RFC 8689) is told to a sender here", got and fields(got[0])[1][0]["Action"] == "delayed", i.log()[-1500:])
+    claim("a report about it is not sent to another host unprotected either", i.wait_log(r" deferred to=w@old.example .*cannot be verified")
+          and not any(b"for no eyes" in m.data for m in old.messages), i.log()[-1500:])
 
 
 run(announced, success, one_for_two, expanded, nobody_asked, language, future_release, failures, delays, deliver_by, a_crash_repeats_no_delivery, remote,

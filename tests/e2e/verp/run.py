@@ -6,6 +6,8 @@ from sink import Sink
 
 there = Sink("127.0.7.1", answer=lambda s, v, line: "550 5.1.1 nobody" if v == "RCPT" and "gone" in line else None)
 
+his = Sink("127.0.7.2")
+
 
 def last(i, n=12):
     return "\n".join(i.log().splitlines()[-n:])
@@ -14,7 +16,8 @@ def last(i, n=12):
 def prepare(i):
     with open(f"{i.dir}/aliases", "a", encoding="utf-8") as f:
         f.write(f"list-owner: {i.env['RCPT']}\n")
-    i.section(f"\n[relay there]\ndomains = there.example\nhost = 127.0.7.1:{there.port}\n")
+    i.section(f"\n[relay there]\ndomains = there.example\nhost = 127.0.7.1:{there.port}\n"
+              f"[relay his]\ndomains = there.example\nsenders = route@{i.domain}\nhost = 127.0.7.2:{his.port}\n")
     i.owner = f"list-owner@{i.domain}"
 
 
@@ -36,6 +39,9 @@ def copies(i):
     claim("and the one here", until(lambda: any(want in content(f) for f in i.mails(i.maildir2))), last(i))
     i.sendmail("-XV-=", "-f", i.owner, "a@there.example", data=message("other delimiters"))
     claim("delimiters can be chosen", len(there.wait(3)) == 3 and there.messages[-1].sender == f"list-owner-a=there.example@{i.domain}", there.messages[-1].sender)
+    i.sendmail("-XV", "-f", f"route@{i.domain}", "a@there.example", data=message("his route"))
+    claim("a route for the sender is taken for what he becomes, too", len(his.wait(1)) == 1 and his.messages[0].sender == f"route+a=there.example@{i.domain}",
+          (last(i), [m.sender for m in his.messages]))
     s = i.sendmail("-XVxy", "-f", i.owner, "a@there.example", data=message("no delimiters"))
     claim("others are refused", s.returncode == 64, s)
 

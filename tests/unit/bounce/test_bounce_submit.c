@@ -42,9 +42,9 @@ static void server(int fd, const char *const *script, int copy)
 	_exit(0);
 }
 
-static void run(const char *const *script, const char *sender, struct bounce_res *ret, struct buf *got)
+static void run_tls(const char *const *script, const char *sender, bool tls, struct bounce_res *ret, struct buf *got)
 {
-	struct bounce_req req = { .kind = BOUNCE_FAILED, .file = -1 };
+	struct bounce_req req = { .kind = BOUNCE_FAILED, .file = -1, .requiretls = tls };
 	struct bounce_rcpt rcpt = { .last = 1, .rcpt = "bob@c.example", .dsn = "5.1.1", .text = "no" };
 	struct report r;
 	struct original o;
@@ -69,6 +69,11 @@ static void run(const char *const *script, const char *sender, struct bounce_res
 	fd_close(&out[0]);
 	fd_close(&file);
 	report_free(&r);
+}
+
+static void run(const char *const *script, const char *sender, struct bounce_res *ret, struct buf *got)
+{
+	run_tls(script, sender, false, ret, got);
 }
 
 #define HELLO "220 mx.example", "250-mx.example\r\n250-8BITMIME\r\n250 SMTPUTF8"
@@ -102,6 +107,18 @@ static void an_international_sender_needs_smtputf8(void)
 	run(without, "j\xc3\xb6rg@b.example", &res, &got);
 	CU_ASSERT_EQUAL(res.ok, 0);
 	CU_ASSERT_EQUAL(res.refused, 1);
+	buf_free(&got);
+}
+
+/* RFC 8689 5 */
+static void a_report_about_a_protected_message_is_protected(void)
+{
+	static const char *const script[] = { HELLO, "250 Ok", "250 Ok", "354 go", "250 Ok", "221 bye", NULL };
+	struct bounce_res res;
+	struct buf got = BUF_INIT(100000);
+	run_tls(script, "alice@b.example", true, &res, &got);
+	CU_ASSERT_EQUAL(res.ok, 1);
+	CU_ASSERT(sv_find(buf_sv(&got), SV("MAIL FROM:<> REQUIRETLS\r\nRCPT TO:<alice@b.example>\r\n")) >= 0);
 	buf_free(&got);
 }
 
@@ -140,6 +157,7 @@ void suite_bounce_submit(void)
 	static const struct unit_case cases[] = {
 		UNIT(a_report_is_sent_with_the_null_sender_and_stuffed_dots),
 		UNIT(an_international_sender_needs_smtputf8),
+		UNIT(a_report_about_a_protected_message_is_protected),
 		UNIT(a_5xx_at_any_step_is_final_and_all_else_is_not),
 		UNIT_END,
 	};
