@@ -261,6 +261,11 @@ static void give_verifier(struct chan *c)
 	if (look_up(c, l->sasl.user, &r, &found)) { /* the name as it is: two names with one salt would be a user's */
 		invent_verifier(users_secret(c->server->users), l->sasl.user, &v);
 		l->known = found && r.has_scram && !r.disabled;
+		if (found && r.has_scram) { /* who was disabled keeps the salt: nobody shall see when that happened */
+			v.iterations = r.scram.iterations;
+			v.salt_len = r.scram.salt_len;
+			memcpy(v.salt, r.scram.salt, sizeof v.salt);
+		}
 		if (l->known)
 			v = r.scram;
 		snprintf(l->account, sizeof l->account, "%s", l->known ? r.name : "");

@@ -105,9 +105,9 @@ static bool prompt_silently(const char *what, char *dst, size_t size, struct err
 		return err_sys(e, ERR_PERM, "the terminal");
 	silent = old;
 	silent.c_lflag &= ~(tcflag_t)ECHO;
-	fprintf(stderr, "%s: ", what);
-	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) < 0)
+	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) < 0) /* before the prompt: what answers it is not flushed */
 		return err_sys(e, ERR_PERM, "the terminal");
+	fprintf(stderr, "%s: ", what);
 	bool ok = read_line(dst, size, e);
 	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &old) < 0)
 		ok = err_sys(e, ERR_PERM, "the terminal");

@@ -114,6 +114,18 @@ def ownership(i):
         claim(f"<{sender}> is one's own", s.cmd(f"MAIL FROM:<{sender}>").startswith("250"))
         s.cmd("RSET")
     claim("a neighbour's is not", s.cmd(f"MAIL FROM:<{i.rcpt2}>").startswith("553"))
+    own = f"From: <{i.rcpt}>\nTo: <{i.rcpt2}>\nSubject: x\n\nx\n"
+
+    def send(text):
+        s, _ = login(i)
+        s.envelope(i.rcpt2, i.rcpt)
+        return s.data(text)
+    claim("From is not looked at, by default", send(own.replace(i.rcpt, "boss@elsewhere.example", 1)).startswith("250"))
+    i.restart("sender_ownership = header")
+    claim("with sender_ownership = header one's own passes", send(own).startswith("250"))
+    claim("another's does not", send(own.replace(i.rcpt, "boss@elsewhere.example", 1)).startswith("550 5.7.1"))
+    claim("nor one of two", send(own.replace(f"<{i.rcpt}>", f"<{i.rcpt}>, boss@elsewhere.example", 1)).startswith("550 5.7.1"))
+    i.restart("sender_ownership = envelope")
 
 
 def same_answers(i):
@@ -152,6 +164,10 @@ def scram_is_for_who_has_a_verifier(i):
     real, fake = salt(s, i.user), salt(s, "nobody@x.example")
     claim("a salt does not tell who exists", real == salt(connect(i), i.user) and fake == salt(s, "NoBody@x.example") and fake != salt(s, "nobody2@x.example")
           and [len(x) for x in (real, fake)] == [len(real)] * 2 and real[-8:] == fake[-8:], (real, fake))
+    i.postern("user", "disable", i.user)
+    claim("nor who was disabled", salt(connect(i), i.user) == real)
+    answer, proved = scram(connect(i), i.user, i.password)
+    claim("who gets no proof from us either", answer.startswith("535") and not proved, answer)
     names = [r["name"] for r in map(json.loads, i.postern("user", "list", "--json").stdout.splitlines())]
     for n in names:
         i.postern("user", "delete", n)
@@ -174,6 +190,9 @@ class Terminal:
     def answer(self, prompt, text):
         shown = len(self.seen)
         while prompt not in self.seen[shown:]:
+            if not select.select([self.master], [], [], 30)[0]:
+                self.process.kill()
+                raise TimeoutError(f"no {prompt!r} in {self.seen!r}")
             self.seen += os.read(self.master, 1000).decode()
         os.write(self.master, text.encode() + b"\n")
 
@@ -181,7 +200,7 @@ class Terminal:
         return bool(termios.tcgetattr(self.master)[3] & termios.ECHO)
 
     def end(self):
-        code = self.process.wait(10)
+        code = self.process.wait(30)
         while select.select([self.master], [], [], 0.2)[0]:
             try:
                 self.seen += os.read(self.master, 1000).decode()
