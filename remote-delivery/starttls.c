@@ -60,7 +60,7 @@ static bool judge(struct peer *p, const struct peer_options *o, const struct tls
 static bool shake_hands(struct peer *p, const struct peer_options *o, struct err *e)
 {
 	const struct secure *s = o->secure;
-	struct tls_facts f = { { 0 } };
+	struct tls_facts f = { .resumed = false };
 	struct tls_connect_options to = { .verify = s->level == SECURE_DANE              ? TLS_VERIFY_DANE
 						    : s->level == SECURE_NAME || s->look ? TLS_VERIFY_NAME
 											 : TLS_VERIFY_NONE,

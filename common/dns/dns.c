@@ -219,7 +219,7 @@ void dns_ask(struct dns *d, struct dns_query *q, void (*on)(struct dns_query *, 
 	d->first = w;
 	q->done = false;
 	q->waits = w;
-	rc = ub_resolve_event(d->ctx, q->name, q->type, CLASS_IN, w, on_answer, &id);
+	rc = ub_resolve_event(d->ctx, q->name, (int)q->type, CLASS_IN, w, on_answer, &id);
 	if (rc != 0) /* its callback was not called and will not be */
 		on_answer(w, 2, NULL, 0, 0, NULL, 0);
 }

@@ -13,7 +13,7 @@ static struct sv key_sv(const unsigned char key[SCRAM_KEY]) { return (struct sv)
 
 void scram_client_init(struct scram_client *s, const char *own_nonce)
 {
-	*s = (struct scram_client){ { 0 } };
+	*s = (struct scram_client){ .nonce = "" };
 	buf_init(&s->first_bare, SCRAM_MESSAGE_MAX);
 	BUG_IF(!sv_copy(sv_of(own_nonce), s->nonce, sizeof s->nonce));
 }
