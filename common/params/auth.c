@@ -9,7 +9,7 @@ const struct cfg_param cfg_auth_params[] = {
 	CFG_STR(struct cfg_auth, pam_service, "postern", 64, "PAM service that checks the passwords of system users, from min_uid on. Empty: only users made with `postern user` can log in. Always off when Postern does not run as root."),
 	CFG_SECS(struct cfg_auth, pam_timeout, "10s", 1, 120, "How long a check of a password may take; then its process is killed and the client is asked to come again."),
 	CFG_UINT(struct cfg_auth, auth_helpers, "4", 1, 64, "Passwords checked at once by PAM, and as many by hash."),
-	CFG_SECS(struct cfg_auth, auth_failure_delay, "1s", 0, 30, "A failed authentication is answered after this time. It doubles with each further failure, up to eight times."),
+	CFG_SECS(struct cfg_auth, auth_failure_delay, "1s", 0, 30, "A failed authentication is answered after this time. It doubles with each further failure, up to eight times. It should be longer than a check of a password takes (PAM with a slow directory): otherwise the time tells which names are known, and 0s always does."),
 	CFG_UINT(struct cfg_auth, auth_failures_max, "10", 1, 10000, "After so many failures for one account from networks it was not used from before, or five times as many from one network (/24, /64), further attempts are refused for auth_lock_time."),
 	CFG_SECS(struct cfg_auth, auth_lock_time, "15m", 1, 604800, "How long, and how long failures are remembered."),
 	CFG_ENUM(struct cfg_auth, sender_ownership, "envelope", sender_ownerships, "Authenticated clients may use only sender addresses of their own. off: any. envelope: MAIL FROM is checked. header: From in the message too."),
