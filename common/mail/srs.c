@@ -133,17 +133,31 @@ static bool forward_first(
 	return ok;
 }
 
+static enum srs_result reverse_again(struct sv rest, struct maddr *ret)
+{
+	struct buf local = BUF_INIT(MADDR_LOCAL_MAX);
+	struct sv domain;
+	bool ok = sv_cut(&rest, '=', &domain) && rest.n > 1;
+	buf_puts(&local, "SRS0");
+	buf_putsv(&local, rest);
+	ok = ok && buf_ok(&local) && maddr_join(buf_sv(&local), domain, ret) && form_of(ret) == '0';
+	buf_free(&local);
+	return ok ? SRS_OK : SRS_FORGED;
+}
+
 /* Another host rewrote it: reports go through us to the first that did. Of SRS0 its separator stays; of SRS1 all but its MAC. */
 static bool forward_again(const struct srs_keys *k, const struct maddr *sender, const char *ours, struct maddr *ret)
 {
 	struct buf rest = BUF_INIT(MADDR_LOCAL_MAX);
 	struct sv tail = sv_skip(maddr_local(sender), 4), mac;
+	struct maddr back; /* *ret may be *sender */
 	bool ok = true;
 	if (form_of(sender) == '0')
 		buf_putf(&rest, "%s=", sender->domain);
 	else {
 		tail = sv_skip(tail, 1);
-		ok = sv_cut(&tail, '=', &mac) && tail.n > 0;
+		ok = sv_cut(&tail, '=', &mac) &&
+		     reverse_again(tail, &back) == SRS_OK; /* else nobody's: it would have no way back */
 	}
 	buf_putsv(&rest, tail);
 	ok = ok && sign(k, "SRS1=", &rest, ours, ret);
@@ -155,8 +169,8 @@ bool srs_forward(const struct srs_keys *k, const struct maddr *sender, const cha
 {
 	if (k->n == 0 || sender->null || sender->domain[0] == '\0')
 		return false;
-	if (srs_is(sender))
-		return forward_again(k, sender, ours, ret);
+	if (srs_is(sender) && forward_again(k, sender, ours, ret))
+		return true;
 	return forward_first(k, sender, ours, unix_secs, ret);
 }
 
@@ -168,18 +182,6 @@ static enum srs_result reverse_first(struct sv rest, uint64_t unix_secs, struct 
 	if (!day_good(day, unix_secs))
 		return SRS_EXPIRED;
 	return maddr_join(rest, domain, ret) ? SRS_OK : SRS_FORGED;
-}
-
-static enum srs_result reverse_again(struct sv rest, struct maddr *ret)
-{
-	struct buf local = BUF_INIT(MADDR_LOCAL_MAX);
-	struct sv domain;
-	bool ok = sv_cut(&rest, '=', &domain) && rest.n > 1;
-	buf_puts(&local, "SRS0");
-	buf_putsv(&local, rest);
-	ok = ok && buf_ok(&local) && maddr_join(buf_sv(&local), domain, ret) && form_of(ret) == '0';
-	buf_free(&local);
-	return ok ? SRS_OK : SRS_FORGED;
 }
 
 enum srs_result srs_reverse(const struct srs_keys *k, const struct maddr *a, uint64_t unix_secs, struct maddr *ret)

@@ -26,7 +26,7 @@ bool srs_keys_parse(struct sv text, struct srs_keys *ret) MUST_CHECK;
 bool srs_keys_load(const char *state_directory, struct srs_keys *ret, struct err *e) MUST_CHECK;
 
 /* The sender to use when a message of `sender` is forwarded; `ours` is a domain whose mail comes to us. False: as it is (the null
- * sender, one without a domain, one that would become too long). */
+ * sender, one without a domain, one that would become too long). *ret may be *sender. */
 bool srs_forward(
 	const struct srs_keys *k, const struct maddr *sender, const char *ours, uint64_t unix_secs, struct maddr *ret) MUST_CHECK;
 

@@ -163,12 +163,29 @@ static void keys_are_lines_of_32_digits(void)
 	}
 }
 
+static void half_a_chain_is_an_address_like_any_other(void)
+{
+	static const char *const t[] = { "SRS1=abcdefgh=first.example=@x.example", "SRS1=abcdefgh=@x.example", "SRS1=ab@x.example",
+		"SRS1=abcdefgh=first.example==@x.example" };
+	struct srs_keys k = keys(KEY_A);
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct maddr a = address(t[i]), back;
+		CU_ASSERT_TRUE_FATAL(srs_forward(&k, &a, "our.example", NOW, &a)); /* in place */
+		CU_ASSERT(sv_starts(maddr_local(&a), SV("SRS0=")));
+		CU_ASSERT_EQUAL(srs_reverse(&k, &a, NOW, &back), SRS_OK);
+		CU_ASSERT_STRING_EQUAL(text_of(&back), t[i]);
+	}
+	struct maddr whole = address("SRS1=abcdefgh=first.example==aa=bb=x=al@x.example");
+	CU_ASSERT_TRUE(srs_forward(&k, &whole, "our.example", NOW, &whole));
+	CU_ASSERT(sv_ends(maddr_local(&whole), SV("=first.example==aa=bb=x=al")));
+}
+
 void suite_srs(void)
 {
 	static const struct unit_case cases[] = { UNIT(what_is_rewritten_leads_back), UNIT(a_chain_of_forwards_does_not_grow),
 		UNIT(other_hosts_separators_are_kept), UNIT(case_may_be_lost_on_the_way), UNIT(any_changed_byte_is_found),
 		UNIT(an_address_holds_for_three_weeks), UNIT(an_old_key_is_believed_and_another_is_not),
 		UNIT(what_cannot_be_rewritten_stays), UNIT(odd_addresses_are_no_srs_or_forged), UNIT(keys_are_lines_of_32_digits),
-		UNIT_END };
+		UNIT(half_a_chain_is_an_address_like_any_other), UNIT_END };
 	unit_suite("srs", cases);
 }
