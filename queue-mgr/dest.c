@@ -1,10 +1,12 @@
 #include "dest.h"
 
 #include "finish.h"
+#include "sender.h"
 #include "work.h"
 #include "base/clock.h"
 #include "base/hmap.h"
 #include "base/log.h"
+#include "mail/relay.h"
 
 #define PUT_OFF_PER_TURN 100
 #define JITTER_PARTS 8
@@ -15,6 +17,7 @@
 struct dest_info {
 	struct qmgr *q;
 	uint32_t key;
+	const struct cfg_relay *relay; /* the route; NULL: none */
 	char name[256];
 	enum { UP, PROBING, DOWN } state;
 	unsigned failures;     /* in a row */
@@ -55,6 +58,47 @@ enum dest_verdict dest_verdict(const struct deliver_res *res)
 	return begins(res->dsn, "4.4.") ? DEST_AWAY : DEST_WELL;
 }
 
+/* --- routes ------------------------------------------------------------------------------------------------------------------ */
+
+static const char *domain_of(const struct rcpt *r)
+{
+	const char *at = strrchr(r->addr, '@');
+	return at != NULL ? at + 1 : r->addr;
+}
+
+/* As remote-delivery will find it: by the sender that it is told, unless a stranger says so. */
+static const struct cfg_relay *relay_of(const struct qmgr *q, const struct rcpt *r)
+{
+	char text[ADDRESS_MAX + 1];
+	struct maddr sender;
+	if (q->cfg->relays.len == 0)
+		return NULL;
+	sender_of(q, r, text);
+	bool believed = r->msg->trust == SPOOL_LOCAL || r->msg->trust == SPOOL_AUTHENTICATED;
+	bool known = believed && text[0] != '\0' && maddr_parse(sv_of(text), MADDR_UTF8_OK | MADDR_NO_DOMAIN_OK, &sender, NULL);
+	return relay_find(q->cfg, known ? &sender : NULL, domain_of(r));
+}
+
+static const char *place_of(const struct cfg_relay *relay, const struct rcpt *r)
+{
+	return relay != NULL && relay->host[0] != '\0' ? relay->host : domain_of(r);
+}
+
+void dests_route(const struct qmgr *q, struct msg *m)
+{
+	char text[1024];
+	for (size_t i = 0; i < m->n_rcpt; i++) {
+		struct rcpt *r = &m->rcpt[i];
+		const struct cfg_relay *relay = r->cls == CLASS_REMOTE ? relay_of(q, r) : NULL;
+		if (relay == NULL)
+			continue;
+		snprintf(text, sizeof(text), "%s %s", relay->name, place_of(relay, r));
+		r->unit.dest = sched_dest(LANE_REMOTE, hash_key(sv_of(text)));
+	}
+}
+
+static const char *route_name(const struct dest_info *d) { return d->relay != NULL ? d->relay->name : ""; }
+
 /* --- remembering ------------------------------------------------------------------------------------------------------------- */
 
 static struct sv key_of(const uint32_t *key) { return (struct sv){ (const char *)key, sizeof(*key) }; }
@@ -89,20 +133,23 @@ static void make_room(struct qmgr *q, uint32_t now)
 }
 
 static void on_pause_over(struct ev_timer *t, void *arg);
+static void set_cap(struct dest_info *d);
 
 static struct dest_info *get(struct qmgr *q, const struct rcpt *r)
 {
 	struct dest_info *d = find(q, r->unit.dest);
-	const char *at = strrchr(r->addr, '@');
 	if (d != NULL)
 		return d;
 	if (hmap_len(q->dests->by_key) >= DESTS_MAX)
 		make_room(q, q_now());
 	d = mem_new(sizeof(*d));
 	*d = (struct dest_info){ .q = q, .key = r->unit.dest, .timer = { .on = on_pause_over, .arg = d } };
-	snprintf(d->name, sizeof(d->name), "%s", at != NULL ? at + 1 : r->addr);
+	d->relay = relay_of(q, r);
+	snprintf(d->name, sizeof(d->name), "%.255s", place_of(d->relay, r));
+	set_cap(d);
 	if (hmap_put(q->dests->by_key, key_of(&d->key), d))
 		return d;
+	sched_cap(q->sched, d->key, SCHED_UNCAPPED);
 	free(d);
 	return NULL;
 }
@@ -111,7 +158,7 @@ static struct dest_info *get(struct qmgr *q, const struct rcpt *r)
 
 static uint64_t rate_of(const struct dest_info *d)
 {
-	uint64_t own = d->q->queue->destination_rate;
+	uint64_t own = d->relay != NULL && d->relay->rate > 0 ? d->relay->rate : d->q->queue->destination_rate;
 	return d->rate == 0 || (own > 0 && own < d->rate) ? own : d->rate;
 }
 
@@ -119,6 +166,8 @@ static uint64_t rate_of(const struct dest_info *d)
 static void set_cap(struct dest_info *d)
 {
 	unsigned cap = d->cap > 0 ? d->cap : SCHED_UNCAPPED;
+	if (d->relay != NULL && d->relay->connections > 0)
+		cap = (unsigned)MIN((uint64_t)cap, d->relay->connections);
 	if (d->state == PROBING)
 		cap = 1;
 	if (d->state == DOWN || d->rest > 0)
@@ -136,7 +185,7 @@ static void rest_until(struct dest_info *d, uint32_t when)
 
 static void forget_lesson(struct dest_info *d)
 {
-	LOG_INFO("destination-freed", KV_STR("destination", d->name));
+	LOG_INFO("destination-freed", KV_STR("destination", d->name), KV_STR("route", route_name(d)));
 	d->lesson = d->cap = 0;
 	d->rate = 0;
 	set_cap(d);
@@ -168,8 +217,9 @@ static void slow_down(struct dest_info *d, uint32_t now)
 	d->rate = MAX(MAX(d->sent, 1u) / 2, 1u);
 	d->lesson = now + DEST_LESSON;
 	rest_until(d, now + (uint32_t)MIN(DEST_THROTTLED, MAX(d->q->queue->retry_max, 1u)));
-	LOG_WARN("destination-slowed", KV_STR("destination", d->name), KV_U64("connections", d->cap), KV_U64("per_minute", d->rate),
-		KV_U64("for", DEST_LESSON), KV_STR("reply", d->reply));
+	LOG_WARN("destination-slowed", KV_STR("destination", d->name), KV_STR("route", route_name(d)),
+		KV_U64("connections", d->cap), KV_U64("per_minute", d->rate), KV_U64("for", DEST_LESSON),
+		KV_STR("reply", d->reply));
 }
 
 /* --- down and up ------------------------------------------------------------------------------------------------------------- */
@@ -189,7 +239,8 @@ static void go_down(struct dest_info *d, uint32_t now)
 	d->pauses++;
 	uint32_t pause = pause_of(d);
 	if (d->state != PROBING || d->pauses <= 1)
-		LOG_WARN("destination-down", KV_STR("destination", d->name), KV_U64("probe_in", pause), KV_STR("reason", d->reply));
+		LOG_WARN("destination-down", KV_STR("destination", d->name), KV_STR("route", route_name(d)),
+			KV_U64("probe_in", pause), KV_STR("reason", d->reply));
 	d->state = DOWN;
 	d->until = now + pause;
 	d->rest = 0;
@@ -208,7 +259,7 @@ static void come_up(struct dest_info *d)
 	if (d->state == UP && d->failures == 0)
 		return;
 	if (d->state != UP)
-		LOG_INFO("destination-up", KV_STR("destination", d->name));
+		LOG_INFO("destination-up", KV_STR("destination", d->name), KV_STR("route", route_name(d)));
 	d->state = UP;
 	d->pauses = d->failures = 0;
 	set_cap(d);
@@ -340,6 +391,7 @@ bool dests_next(const struct qmgr *q, size_t *cursor, struct queue_dest *ret)
 	const struct dest_info *d = value;
 	memset(ret, 0, sizeof(*ret));
 	snprintf(ret->name, sizeof(ret->name), "%.255s", d->name);
+	snprintf(ret->route, sizeof(ret->route), "%.64s", route_name(d));
 	snprintf(ret->state, sizeof(ret->state), "%s",
 		d->state == UP && d->rest > now     ? "resting"
 		: d->state == UP && d->lesson > now ? "slowed"
@@ -347,6 +399,8 @@ bool dests_next(const struct qmgr *q, size_t *cursor, struct queue_dest *ret)
 	ret->waiting = sched_waiting_for(q->sched, d->key);
 	ret->busy = sched_busy(q->sched, d->key);
 	ret->connections = sched_window(q->sched, d->key);
+	if (d->relay != NULL && d->relay->connections > 0)
+		ret->connections = MIN(ret->connections, d->relay->connections);
 	ret->per_minute = rate_of(d);
 	ret->next = d->state == DOWN ? d->until : d->rest;
 	ret->delivered = d->delivered;

@@ -26,6 +26,10 @@ enum dest_verdict {    /* what an answer says about the destination, not about t
 };
 enum dest_verdict dest_verdict(const struct deliver_res *res);
 
+/* The keys of its recipients on other hosts: one destination is a route (a [relay] section, or none) and the host that it names, or
+ * the domain. So all mail over a smarthost is one queue. */
+void dests_route(const struct qmgr *q, struct msg *m);
+
 bool dests_init(struct qmgr *q, struct err *e);
 void dests_free(struct qmgr *q);
 void dests_sent(struct qmgr *q, const struct rcpt *r); /* a delivery begins: r leads it */

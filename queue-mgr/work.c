@@ -188,6 +188,7 @@ bool work_arrive(struct qmgr *q, const struct arrival *a, struct err *e)
 {
 	struct msg *m = msg_read(a->fd, &a->id, a->file_size, e);
 	if (m != NULL) {
+		dests_route(q, m);
 		arrive_msg(q, m, a);
 		return true;
 	}
@@ -267,6 +268,7 @@ static enum found_msg read_open(struct qmgr *q, uint32_t slot, int fd, uint64_t 
 	index_id(q->index, slot, &id);
 	struct msg *m = msg_read(fd, &id, size, &e);
 	if (m != NULL) {
+		dests_route(q, m);
 		add_open(q, m, slot);
 		*ret = m;
 		return MSG_OPEN;

@@ -32,6 +32,7 @@ static void put_row(struct listing *l, const struct queue_dest *d)
 	struct grid *t = &l->grid;
 	char text[NUM_TEXT_MAX];
 	grid_cell(t, GRID_BOLD, "%s", d->name);
+	grid_cell(t, GRID_PLAIN, "%s", d->route[0] != '\0' ? d->route : "-");
 	grid_cell(t, style_of(d->state), "%s", d->state);
 	grid_cell(t, GRID_PLAIN, "%llu", (unsigned long long)d->waiting);
 	grid_cell(t, GRID_PLAIN, "%llu/%llu", (unsigned long long)d->busy, (unsigned long long)d->connections);
@@ -49,11 +50,11 @@ static void put_row(struct listing *l, const struct queue_dest *d)
 static void print_dest(const struct queue_dest *d)
 {
 	char name[TEXT_LINE_MAX], reply[TEXT_LINE_MAX];
-	print_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "destination", text_clean(d->name, name),
-		"state", d->state, "waiting", (json_int_t)d->waiting, "active", (json_int_t)d->busy, "connections_max",
-		(json_int_t)d->connections, "per_minute_max", (json_int_t)d->per_minute, "next", (json_int_t)d->next, "delivered",
-		(json_int_t)d->delivered, "deferred", (json_int_t)d->deferred, "replied", (json_int_t)d->heard, "reply",
-		text_clean(d->reply, reply)));
+	print_json(json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "destination",
+		text_clean(d->name, name), "route", d->route, "state", d->state, "waiting", (json_int_t)d->waiting, "active",
+		(json_int_t)d->busy, "connections_max", (json_int_t)d->connections, "per_minute_max", (json_int_t)d->per_minute,
+		"next", (json_int_t)d->next, "delivered", (json_int_t)d->delivered, "deferred", (json_int_t)d->deferred, "replied",
+		(json_int_t)d->heard, "reply", text_clean(d->reply, reply)));
 }
 
 static void on_dest(const struct queue_dest *d, void *arg)
@@ -68,9 +69,9 @@ static void on_dest(const struct queue_dest *d, void *arg)
 
 int queue_dests(struct tool *t, const struct queue_filter *f, bool json)
 {
-	static const struct grid_col cols[] = { { "DESTINATION", false }, { "STATE", false }, { "WAITING", true },
-		{ "ACTIVE", true }, { "PER MIN", true }, { "NEXT", true }, { "DELIVERED", true }, { "DEFERRED", true },
-		{ "SAID", true }, { "LAST REPLY", false } };
+	static const struct grid_col cols[] = { { "DESTINATION", false }, { "ROUTE", false }, { "STATE", false },
+		{ "WAITING", true }, { "ACTIVE", true }, { "PER MIN", true }, { "NEXT", true }, { "DELIVERED", true },
+		{ "DEFERRED", true }, { "SAID", true }, { "LAST REPLY", false } };
 	struct listing l = { .json = json, .now = clock_real_secs() };
 	struct queue_visit v = { .dest = on_dest, .arg = &l };
 	struct queue_done d = { 0 };

@@ -191,12 +191,13 @@ struct cfg_domain {
 struct cfg_relay {
 	const char *name;
 	unsigned line;
-	struct cfg_list domains; /* "*" for all others */
-	struct cfg_list senders; /* addresses and domains; empty: all */
-	int accept_from;         /* enum cfg_accept */
-	const char *host;        /* next hop; "" for the domain's MX */
-	int protocol;            /* enum cfg_relay_protocol */
-	int tls;                 /* enum cfg_tls_wish */
+	struct cfg_list domains;    /* "*" for all others */
+	struct cfg_list senders;    /* addresses and domains; empty: all */
+	int accept_from;            /* enum cfg_accept */
+	const char *host;           /* next hop; "" for the domain's MX */
+	int protocol;               /* enum cfg_relay_protocol */
+	int tls;                    /* enum cfg_tls_wish */
+	uint64_t connections, rate; /* 0: as for all destinations */
 	const char *user;
 	struct cfg_list source;
 };

@@ -45,7 +45,8 @@ IPC_DECLARE(queue_done, QUEUE_DONE);
 
 /* DESTS, for admins: one for each destination of remote mail that queue-mgr remembers; then queue_done. */
 #define QUEUE_DEST(F, T) \
-	F(T, STR, name, 255) \
+	F(T, STR, name, 255) /* a domain, or the host that a route names */ \
+	F(T, STR, route, 64) /* the [relay] section, "" none */ \
 	F(T, STR, state, 16) /* up, slowed, resting, down, probing */ \
 	F(T, U64, waiting, (uint64_t)1 << 40) F(T, U64, busy, 1000000) \
 	F(T, U64, connections, UINT32_MAX) /* at once, at most */ \

@@ -91,7 +91,7 @@ def its_pace_is_learnt(i):
     sink = Sink("127.0.0.4", port, answer=answer)
     send_many(i, 20, lambda k: f"user{k}@slow.example")
     claim("the log says what was learnt, and from which words", i.wait_log(
-        r"destination-slowed level=warn destination=slow.example connections=\d+ per_minute=\d+ .*slow down, please"), i.log_lines("destination-"))
+        r"destination-slowed level=warn destination=slow.example route= connections=\d+ per_minute=\d+ .*slow down, please"), i.log_lines("destination-"))
     claim("it rests", until(lambda: destinations(i).get("slow.example", {}).get("state") in ("resting", "slowed")), destinations(i))
     tried = len(times)
     claim("the crowd stops", tried <= 8, tried)
@@ -132,9 +132,30 @@ def a_bulk_job_delays_nobody(i):
     other.close()
 
 
+def a_route_to_a_host_is_one_destination(i):
+    sink = Sink("127.0.0.7", port)
+    send_many(i, 5, lambda k: f"user@r{k % 3}.example")
+    claim("as many go in a minute as the route says", len(sink.wait(3)) == 3, destinations(i))
+    found = [d for d in destinations(i).values() if d["route"] == "hub"]
+    claim("whatever the domain", len(found) == 1 and found[0]["destination"] == f"[127.0.0.7]:{port}" and found[0]["delivered"] == 3, destinations(i))
+    claim("with the route's limits; the others wait for it", found[0]["per_minute_max"] == 3 and found[0]["connections_max"] == 1
+          and found[0]["state"] == "resting" and found[0]["waiting"] == 2, found)
+    claim("one at a time, as the route says", sink.peak == 1, sink.peak)
+    send_many(i, 1, lambda k: "user@r3.example")
+    claim("another route to the same host is another destination", len(sink.wait(4)) == 4, destinations(i))
+    claim("and no more came of the first", len(sink.messages) == 4, len(sink.messages))
+    i.postern("queue", "delete", "--all")
+    sink.close()
+
+
+def sections(i):
+    i.section(f"\n[relay hub]\ndomains = r0.example, r1.example, r2.example\nhost = [127.0.0.7]:{port}\nrate = 3\nconnections = 1\n"
+              f"\n[relay other]\ndomains = r3.example\nhost = [127.0.0.7]:{port}\n")
+
+
 zones = Zones(ZONE)
 try:
-    run(connections_are_used_again, one_that_is_down_is_probed, its_pace_is_learnt, a_bulk_job_delays_nobody,
+    run(sections, a_route_to_a_host_is_one_destination, connections_are_used_again, one_that_is_down_is_probed, its_pace_is_learnt, a_bulk_job_delays_nobody,
         sets=[f"dns_servers = 127.0.0.1@{zones.port}", f"remote_port = {port}", "trusted_networks = 127.0.0.0/8", "dns_timeout = 5s",
               "retry_min = 1s", "retry_max = 2s", "destination_connections_max = 4", "remote_workers_max = 16", "mta_sts = no",
               "client_message_rate = 0", "client_recipient_rate = 0"])

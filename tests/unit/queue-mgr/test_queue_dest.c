@@ -137,10 +137,59 @@ static void no_more_are_remembered_than_there_is_room_for(void)
 	bench_free(&b);
 }
 
+/* What key a recipient gets; the keys of the same number in `place` must be one. */
+static void a_destination_is_a_route_and_its_host_or_a_domain(void)
+{
+	static const struct {
+		const char *sender;
+		char trust;
+		const char *addr;
+		int place;
+	} t[] = {
+		{ "al@h.example", SPOOL_AUTHENTICATED, "a@one.example", 1 },
+		{ "al@h.example", SPOOL_AUTHENTICATED, "b@TWO.example", 1 }, /* the same host */
+		{ "al@h.example", SPOOL_AUTHENTICATED, "a@three.example", 2 },
+		{ "al@h.example", SPOOL_AUTHENTICATED, "a@four.example", 3 },  /* a route by MX: each domain */
+		{ "bo@his.example", SPOOL_AUTHENTICATED, "a@one.example", 4 }, /* by sender */
+		{ "bo@his.example", SPOOL_STRANGER, "a@one.example", 1 },      /* who may lie */
+		{ "al@h.example", SPOOL_AUTHENTICATED, "a@none.example", 5 },
+	};
+	const char *hub[] = { "one.example", "two.example" }, *mx[] = { "three.example", "four.example" },
+		   *his[] = { "his.example" };
+	struct cfg_relay relays[] = { { .name = "hub", .domains = { hub, 2 }, .host = "[192.0.2.1]" },
+		{ .name = "mx", .domains = { mx, 2 }, .host = "" },
+		{ .name = "his", .domains = { hub, 2 }, .senders = { his, 1 }, .host = "[192.0.2.1]" } };
+	uint32_t key[COUNT(t)];
+	struct bench b;
+	bench_init(&b);
+	b.cfg.relays = (struct vec)VEC_INIT(struct cfg_relay, COUNT(relays));
+	for (size_t i = 0; i < COUNT(relays); i++)
+		*(struct cfg_relay *)vec_push(&b.cfg.relays) = relays[i];
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct msg *m = mem_new(sizeof(*m) + sizeof(struct rcpt));
+		m->sender = t[i].sender;
+		m->trust = t[i].trust;
+		m->n_rcpt = 1;
+		m->rcpt[0] = rcpt_to(t[i].addr, hash_key(sv_of(t[i].addr)));
+		m->rcpt[0].msg = m;
+		m->rcpt[0].orig = m->rcpt[0].orcpt = "";
+		dests_route(&b.q, m);
+		key[i] = m->rcpt[0].unit.dest;
+		CU_ASSERT_EQUAL(sched_lane(key[i]), LANE_REMOTE);
+		free(m);
+	}
+	for (size_t i = 0; i < COUNT(t); i++)
+		for (size_t k = 0; k < i; k++)
+			CU_ASSERT_EQUAL(key[i] == key[k], t[i].place == t[k].place);
+	vec_free(&b.cfg.relays);
+	bench_free(&b);
+}
+
 void suite_queue_dest(void)
 {
 	static const struct unit_case cases[] = { UNIT(an_answer_says_how_the_destination_is),
 		UNIT(what_cannot_be_reached_is_down_after_a_few_failures_in_a_row), UNIT(one_that_is_too_fast_for_it_learns),
-		UNIT(the_admins_rate_is_kept), UNIT(no_more_are_remembered_than_there_is_room_for), UNIT_END };
+		UNIT(the_admins_rate_is_kept), UNIT(no_more_are_remembered_than_there_is_room_for),
+		UNIT(a_destination_is_a_route_and_its_host_or_a_domain), UNIT_END };
 	unit_suite("queue_dest", cases);
 }
