@@ -7,6 +7,7 @@ const struct language language_de = {
 		[BOUNCE_DELAYED] = "Ihre Nachricht verzögert sich",
 		[BOUNCE_DOUBLE] = "Ein Zustellbericht konnte nicht zugestellt werden",
 		[BOUNCE_SUCCESS] = "Ihre Nachricht wurde zugestellt",
+		[BOUNCE_HELD] = "Die Nachricht eines Fremden wird angehalten",
 	},
 	.hello = "Hier ist das Mailsystem von {host}.",
 	.intro = {
@@ -14,6 +15,7 @@ const struct language language_de = {
 		[BOUNCE_DELAYED] = "Ihre Nachricht vom {date} ist noch nicht zugestellt an:",
 		[BOUNCE_DOUBLE] = "Auch ein Zustellbericht vom {date} konnte nicht zugestellt werden. Er war für:",
 		[BOUNCE_SUCCESS] = "Ihre Nachricht vom {date} ist ohne Störung weitergegangen. Sie wollten davon wissen:",
+		[BOUNCE_HELD] = "Eine Nachricht vom {date} konnte nicht zugestellt werden, und ihr Absender, für den nichts bürgt, erfuhr es nicht. Sie war für:",
 	},
 	.end = {
 		[BOUNCE_FAILED] = "Es wird nicht weiter versucht.",
@@ -21,6 +23,7 @@ const struct language language_de = {
 				   "Gelingt es bis dahin nicht, erfahren Sie es.",
 		[BOUNCE_DOUBLE] = "Es wird nicht weiter versucht.",
 		[BOUNCE_SUCCESS] = "Sie brauchen nichts zu tun. Das heißt nicht, dass jemand die Nachricht gelesen hat.",
+		[BOUNCE_HELD] = "Sie bleibt in der Warteschlange. Sehen Sie sie mit `postern queue show` an, dann geben Sie sie frei oder löschen Sie sie.",
 	},
 	.leads_to = "führt zu {to}",
 	.said = "{where} antwortete:",

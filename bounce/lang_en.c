@@ -7,6 +7,7 @@ const struct language language_en = {
 		[BOUNCE_DELAYED] = "Your message is delayed",
 		[BOUNCE_DOUBLE] = "A delivery report could not be delivered",
 		[BOUNCE_SUCCESS] = "Your message was delivered",
+		[BOUNCE_HELD] = "A stranger's message is held",
 	},
 	.hello = "This is the mail system of {host}.",
 	.intro = {
@@ -14,6 +15,7 @@ const struct language language_en = {
 		[BOUNCE_DELAYED] = "Your message of {date} has not been delivered yet to:",
 		[BOUNCE_DOUBLE] = "A delivery report of {date} could not be delivered either. It was for:",
 		[BOUNCE_SUCCESS] = "Your message of {date} went on its way without trouble. You asked to be told:",
+		[BOUNCE_HELD] = "A message of {date} could not be delivered, and its sender, whom nothing vouches for, was not told. It was for:",
 	},
 	.end = {
 		[BOUNCE_FAILED] = "It will not be tried again.",
@@ -21,6 +23,7 @@ const struct language language_en = {
 				   "cannot be delivered by then, you will be told.",
 		[BOUNCE_DOUBLE] = "It will not be tried again.",
 		[BOUNCE_SUCCESS] = "You need not do anything. This does not mean that somebody has read it.",
+		[BOUNCE_HELD] = "It is held in the queue. Look at it with `postern queue show`, then release or delete it.",
 	},
 	.leads_to = "which leads to {to}",
 	.said = "{where} said:",

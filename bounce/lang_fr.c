@@ -7,6 +7,7 @@ const struct language language_fr = {
 		[BOUNCE_DELAYED] = "Votre message est retardé",
 		[BOUNCE_DOUBLE] = "Un rapport de remise n'a pas pu être remis",
 		[BOUNCE_SUCCESS] = "Votre message a été remis",
+		[BOUNCE_HELD] = "Le message d'un inconnu est retenu",
 	},
 	.hello = "Voici le système de messagerie de {host}.",
 	.intro = {
@@ -14,6 +15,7 @@ const struct language language_fr = {
 		[BOUNCE_DELAYED] = "Votre message du {date} n'a pas encore été remis à :",
 		[BOUNCE_DOUBLE] = "Un rapport de remise du {date} n'a pas pu être remis non plus. Il était destiné à :",
 		[BOUNCE_SUCCESS] = "Votre message du {date} a suivi son chemin sans incident. Vous avez demandé à le savoir :",
+		[BOUNCE_HELD] = "Un message du {date} n'a pas pu être remis, et son expéditeur, dont rien ne répond, n'en a pas été averti. Il était destiné à :",
 	},
 	.end = {
 		[BOUNCE_FAILED] = "Il n'y aura pas d'autre essai.",
@@ -21,6 +23,7 @@ const struct language language_fr = {
 				   "S'ils échouent tous, vous en serez averti.",
 		[BOUNCE_DOUBLE] = "Il n'y aura pas d'autre essai.",
 		[BOUNCE_SUCCESS] = "Vous n'avez rien à faire. Cela ne veut pas dire que quelqu'un a lu le message.",
+		[BOUNCE_HELD] = "Il est retenu dans la file. Regardez-le avec `postern queue show`, puis libérez-le ou supprimez-le.",
 	},
 	.leads_to = "qui mène à {to}",
 	.said = "{where} a répondu :",

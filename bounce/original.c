@@ -12,7 +12,7 @@
 uint64_t original_max(const struct bounce_req *req, uint64_t full_max, uint64_t message_max)
 {
 	uint64_t room = message_max - MIN(message_max / 4, (uint64_t)REPORT_EXTRA);
-	bool failed = req->kind == BOUNCE_FAILED || req->kind == BOUNCE_DOUBLE;
+	bool failed = req->kind == BOUNCE_FAILED || req->kind == BOUNCE_DOUBLE || req->kind == BOUNCE_HELD;
 	if (!failed || req->ret == SPOOL_RET_HDRS)
 		return 0;
 	return MIN(room, req->ret == SPOOL_RET_FULL ? UINT64_MAX : full_max);

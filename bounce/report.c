@@ -27,7 +27,7 @@ bool report_init(
 	struct maddr to;
 	char postmaster[MADDR_DOMAIN_MAX + 16];
 	snprintf(postmaster, sizeof postmaster, "postmaster@%s", hostname);
-	const char *who = req->kind == BOUNCE_DOUBLE ? postmaster : req->sender;
+	const char *who = req->kind == BOUNCE_DOUBLE || req->kind == BOUNCE_HELD ? postmaster : req->sender;
 	if (!maddr_parse(sv_of(who), MADDR_NO_DOMAIN_OK | MADDR_UTF8_OK, &to, e)) {
 		err_add(e, "who should get the report");
 		return false;

@@ -87,6 +87,7 @@ static bool concerns(const struct msg *m, const struct rcpt *r)
 	switch ((enum bounce_kind)m->report) {
 	case BOUNCE_FAILED:
 	case BOUNCE_DOUBLE:
+	case BOUNCE_HELD:
 		return r->state == RCPT_FAILED;
 	case BOUNCE_DELAYED:
 		return r->state == RCPT_DEFERRED && rcpt_wants_delay(r);
@@ -157,7 +158,7 @@ static bool send_head(struct qmgr *q, int fd, const struct msg *m, struct err *e
 {
 	struct bounce_req req = { .kind = m->report, .offset = m->offset, .size = m->size, .arrived = m->arrived, .file = m->fd };
 	memcpy(req.id, m->id.text, sizeof(m->id.text));
-	if (m->report == BOUNCE_DOUBLE)
+	if (m->report == BOUNCE_DOUBLE || m->report == BOUNCE_HELD)
 		snprintf(req.sender, sizeof(req.sender), "postmaster@%s", q->cfg->global.origin);
 	else if (is_for_one(m) && next_rcpt(m, 0) < m->report_end)
 		sender_of_report(&m->rcpt[next_rcpt(m, 0)], req.sender);

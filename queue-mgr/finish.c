@@ -229,11 +229,11 @@ static bool report_failed(struct qmgr *q, struct msg *m)
 		}
 		kind = BOUNCE_DOUBLE;
 	} else if (m->trust == SPOOL_STRANGER && q->queue->bounce_strangers == CFG_BOUNCE_HOLD)
-		kind = BOUNCE_DOUBLE; /* the postmaster is told, the message is held (DESIGN D8) */
+		kind = BOUNCE_HELD; /* the postmaster is told, the message is held (DESIGN D8) */
 	else if ((nth = one_too_many(q, m)) > 0) {
 		if (!beyond_limit(q, m, nth))
 			return false;
-		kind = BOUNCE_DOUBLE;
+		kind = BOUNCE_HELD;
 	}
 	bouncing_ask(q, m, kind);
 	return true;
@@ -342,8 +342,7 @@ void finish_reported(struct qmgr *q, struct msg *m, enum reported how, const cha
 		success_reported(q, m, how, text);
 		return;
 	}
-	bool stranger = kind == BOUNCE_DOUBLE && m->sender[0] != '\0';
-	if (how == REPORTED && !stranger)
+	if (how == REPORTED && kind != BOUNCE_HELD)
 		told(m);
 	else
 		fail_later(m);
@@ -351,7 +350,7 @@ void finish_reported(struct qmgr *q, struct msg *m, enum reported how, const cha
 		LOG_ERROR("report-refused", KV_QID(m->id.text), KV_STR("to", m->sender), KV_STR("reason", text));
 	else if (how == REPORT_LATER)
 		LOG_WARN("report-failed", KV_QID(m->id.text), KV_STR("to", m->sender), KV_STR("reason", text));
-	if (m->act == ACT_NONE && (how == REPORT_REFUSED || (how == REPORTED && stranger)))
+	if (m->act == ACT_NONE && (how == REPORT_REFUSED || (how == REPORTED && kind == BOUNCE_HELD)))
 		m->act = ACT_HOLD;
 	finish_msg(q, m);
 }

@@ -73,13 +73,13 @@ IPC_DECLARE(deliver_res, DELIVER_RES);
 IPC_DECLARE(deliver_ack, DELIVER_ACK);
 
 /* queue-mgr to bounce: report on these recipients (one bounce_rcpt packet each follows, `last` in the last). */
-enum bounce_kind { BOUNCE_FAILED, BOUNCE_DELAYED, BOUNCE_DOUBLE, BOUNCE_SUCCESS };
-#define BOUNCE_KINDS 4
+enum bounce_kind { BOUNCE_FAILED, BOUNCE_DELAYED, BOUNCE_DOUBLE, BOUNCE_SUCCESS, BOUNCE_HELD };
+#define BOUNCE_KINDS 5
 enum bounce_action { BOUNCE_ACTION_FAILED, BOUNCE_ACTION_DELAYED, BOUNCE_ACTION_DELIVERED, BOUNCE_ACTION_RELAYED, BOUNCE_ACTION_EXPANDED }; /* RFC 3464 2.3.3 */
 #define BOUNCE_REQ(F, T) \
 	F(T, STR, id, QUEUE_ID_MAX) \
 	F(T, U64, kind, BOUNCE_KINDS - 1) \
-	F(T, STR, sender, ADDRESS_MAX) /* who gets the report (BOUNCE_DOUBLE: postmaster) */ \
+	F(T, STR, sender, ADDRESS_MAX) /* who gets the report (BOUNCE_DOUBLE, BOUNCE_HELD: postmaster) */ \
 	F(T, U64, offset, (uint64_t)4 << 30) \
 	F(T, U64, size, (uint64_t)4 << 30) \
 	F(T, U64, arrived, (uint64_t)1 << 40) /* Unix time, seconds */ \

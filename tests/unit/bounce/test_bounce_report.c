@@ -103,6 +103,8 @@ static void each_kind_of_report_says_what_it_is(void)
 			"Action: delayed\n", "You need not do anything" },
 		{ BOUNCE_DOUBLE, BOUNCE_ACTION_FAILED, "To: <postmaster@mx.example>\n",
 			"Subject: A delivery report could not be delivered\n", "Action: failed\n", "A delivery report of " },
+		{ BOUNCE_HELD, BOUNCE_ACTION_FAILED, "To: <postmaster@mx.example>\n", "Subject: A stranger's message is held\n",
+			"Action: failed\n", "It is held in the queue" },
 	};
 	for (size_t i = 0; i < COUNT(t); i++) {
 		struct bounce_req req = req_of(t[i].kind);
@@ -193,6 +195,7 @@ static void as_much_comes_back_as_the_sender_asked_for(void)
 		{ BOUNCE_FAILED, SPOOL_RET_HDRS, 0 },
 		{ BOUNCE_FAILED, SPOOL_RET_FULL, (10 << 20) - (1 << 20) },
 		{ BOUNCE_DOUBLE, SPOOL_RET_NONE, 1000 },
+		{ BOUNCE_HELD, SPOOL_RET_NONE, 1000 },
 		{ BOUNCE_DELAYED, SPOOL_RET_NONE, 0 },
 		{ BOUNCE_DELAYED, SPOOL_RET_FULL, 0 },
 		{ BOUNCE_SUCCESS, SPOOL_RET_NONE, 0 },

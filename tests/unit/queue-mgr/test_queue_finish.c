@@ -297,7 +297,7 @@ static void a_strangers_message_may_be_held_instead(void)
 	b.cfg.queue.bounce_strangers = CFG_BOUNCE_HOLD;
 	struct msg *m = arrive(&b, &one);
 	answer(&b, send_next(&b), FAILED, false);
-	CU_ASSERT(m->asked && m->report == BOUNCE_DOUBLE); /* to the postmaster */
+	CU_ASSERT(m->asked && m->report == BOUNCE_HELD); /* to the postmaster */
 	take_report(&b, m, REPORTED);
 	CU_ASSERT_NOT_EQUAL(only_name(b.dir.hold_fd)[0], '\0');
 	bench_free(&b);
@@ -313,7 +313,7 @@ static void strangers_get_so_many_reports_in_an_hour(void)
 	} t[] = {
 		{ SPOOL_STRANGER, true, BOUNCE_FAILED },
 		{ SPOOL_STRANGER, true, BOUNCE_FAILED },
-		{ SPOOL_STRANGER, true, BOUNCE_DOUBLE },
+		{ SPOOL_STRANGER, true, BOUNCE_HELD },
 		{ SPOOL_STRANGER, false, BOUNCE_FAILED },
 		{ SPOOL_LOCAL, true, BOUNCE_FAILED },
 	};
@@ -338,7 +338,7 @@ static void strangers_get_so_many_reports_in_an_hour(void)
 		CU_ASSERT(m->asked && m->report == t[i].kind);
 		take_report(&b, m, REPORTED);
 		slot = index_find(b.q.index, &id);
-		CU_ASSERT_EQUAL(slot != INDEX_NONE && index_at(b.q.index, slot)->where == IN_HOLD, t[i].kind == BOUNCE_DOUBLE);
+		CU_ASSERT_EQUAL(slot != INDEX_NONE && index_at(b.q.index, slot)->where == IN_HOLD, t[i].kind == BOUNCE_HELD);
 	}
 	CU_ASSERT_EQUAL(bench_logged(&b, " bounce-limit "), 1);
 	bench_free(&b);
