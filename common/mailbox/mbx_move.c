@@ -139,7 +139,9 @@ static bool cut(const struct move *v, struct err *e)
 		return true;
 	int fd = openat(v->m->queue_dir, v->m->queue_name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	bool ok = fd >= 0 && same_file(fd, &v->st) && ftruncate(fd, (off_t)v->m->size) == 0;
-	if (!ok)
+	if (!ok && errno == 0)
+		err_set(e, ERR_TEMP, "queue file %s was exchanged", v->m->queue_name);
+	else if (!ok)
 		err_sys(e, ERR_TEMP, "cut queue file %s", v->m->queue_name);
 	fd_close(&fd);
 	return ok;

@@ -152,7 +152,7 @@ def greets():
 def mount(device):
     if KIND == "btrfs":  # which device was last seen with this UUID
         with open("/dev/btrfs-control", "rb") as f:
-            fcntl.ioctl(f, 0x50009405, bytes(4096))
+            fcntl.ioctl(f, 0x50009405, bytearray(4096))
     call("mount", "-t", KIND, device, "/mnt")
 
 

@@ -259,7 +259,7 @@ class Bench:
             end.join()
         hits = self.i.board.hits()
         self.i.board.stop()
-        wrong = self.problems(case if hits else None, reply, slow)
+        wrong = self.problems(case if hits or case.work == "start" else None, reply, slow)
         if not until(lambda: self.one().startswith("250"), 5):
             wrong.append(("mail is still refused", self.one()))
         wrong += [("afterwards", w) for w in self.problems(None)]
