@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #define IN_FLIGHT_MAX 16 /* for one helper: fits the socket's buffer, so that a send never blocks */
+#define AGAIN_MS 100
 
 struct helper {
 	struct io *io;
@@ -55,7 +56,11 @@ static bool send_job(struct helper *h, const struct io_job *job)
 	memcpy(req.name, job->name, sizeof(req.name));
 	struct iovec v[] = { { &req, sizeof(req) }, { (void *)(uintptr_t)job->marks, job->n_marks * sizeof(struct io_mark) } };
 	struct msghdr m = { .msg_iov = v, .msg_iovlen = COUNT(v) };
-	return sendmsg(h->watch.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
+	ssize_t n;
+	do
+		n = sendmsg(h->watch.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n > 0;
 }
 
 static struct helper *least_busy(struct io *io)
@@ -69,12 +74,27 @@ static struct helper *least_busy(struct io *io)
 	return best;
 }
 
+/* A helper's death comes as an event, a full buffer is drained by its next answer. But memory may be short with no answer to come.
+ */
+static void send_later(struct io *io)
+{
+	struct err e;
+	if (errno != EAGAIN && errno != EPIPE) {
+		err_sys(&e, ERR_TEMP, "send a job");
+		LOG_ERROR("helper-failed", KV_STR("daemon", "queue-io"), KV_ERR(&e));
+	}
+	if (io->again.place == 0)
+		ev_timer_set(io->loop, &io->again, AGAIN_MS);
+}
+
 static void send_waiting(struct io *io)
 {
 	struct helper *h;
 	while (io->first != NULL && (h = least_busy(io)) != NULL) {
-		if (!send_job(h, io->first))
-			break; /* its death comes as an event; a full buffer is drained by its next answer */
+		if (!send_job(h, io->first)) {
+			send_later(io);
+			break;
+		}
 		push(&h->first, &h->last, pop(&io->first, &io->last));
 		h->in_flight++;
 	}
