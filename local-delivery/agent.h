@@ -32,10 +32,26 @@ struct box {
 	bool is_system;       /* a system user, not a virtual mailbox */
 	char home[1025], maildir[1025];
 	gid_t groups[BOX_GROUPS_MAX];
+	bool apart;        /* on another file system than the queue: nothing can be renamed */
 	uint64_t until_ms; /* how long it may be taken from the cache */
 };
 /* resolve's answer, checked again by the side that acts on it: uid, path, base. false: *res says what becomes of the message. */
 bool box_judge(const struct resolve_box *answer, const struct cfg *cfg, struct box *ret, struct deliver_res *res) MUST_CHECK;
+
+/* --- user_half.c: a child that is the user, kept for more messages to the same mailbox */
+#define USER_HALF_HEAD_MAX 2000 /* three addresses and their field names */
+struct user_half {
+	pid_t pid; /* 0: none */
+	int fd;
+	struct mbx_user user; /* points into this struct */
+	gid_t groups[BOX_GROUPS_MAX];
+	char home[1025], maildir[1025];
+};
+/* mbx_copy() in a child that has become the user for good; ends it after wait_ms. c->file is all it gets. On success res->where is
+ * the file, else *res says why (deferred). */
+void user_half_copy(
+	struct user_half *h, const struct mbx_user *user, const struct mbx_copy *c, uint64_t wait_ms, struct deliver_res *res);
+void user_half_end(struct user_half *h);
 
 struct agent {
 	const struct cfg *cfg;
@@ -43,21 +59,17 @@ struct agent {
 	/* Connects to another service. */
 	bool (*connect)(void *arg, const char *endpoint, uint64_t wait_ms, int *ret_fd, struct err *e);
 	void *arg;
-	int resolve_fd;     /* kept channel, -1: none */
+	int resolve_fd; /* kept channel, -1: none */
+	struct user_half half;
 	struct hmap *boxes; /* good answers of the last seconds, by address */
 };
 void agent_init(struct agent *a, const struct cfg *cfg);
 void agent_free(struct agent *a);
 /* The mailbox of a final address, from the cache or from resolve. It is valid until the next call. */
-bool agent_find_box(struct agent *a, const char *address, const struct box **ret, struct deliver_res *res) MUST_CHECK;
+bool agent_find_box(struct agent *a, const char *address, struct box **ret, struct deliver_res *res) MUST_CHECK;
 
 /* --- deliver.c */
 /* One recipient; fills in *res in every case. The descriptor in req stays the caller's. */
 void agent_deliver(struct agent *a, const struct deliver_req *req, struct deliver_res *res);
-
-/* --- user_half.c */
-/* mbx_copy() in a child that has become the user for good; ends it after wait_ms. c->file is all it gets. On success res->where is
- * the file, else *res says why (deferred). */
-void user_half_copy(const struct mbx_user *user, const struct mbx_copy *c, uint64_t wait_ms, struct deliver_res *res);
 
 #endif

@@ -132,7 +132,7 @@ static void keep(struct agent *a, const char *address, struct box *box)
 	BUG_IF(!hmap_put(a->boxes, sv_of(address), box));
 }
 
-bool agent_find_box(struct agent *a, const char *address, const struct box **ret, struct deliver_res *res)
+bool agent_find_box(struct agent *a, const char *address, struct box **ret, struct deliver_res *res)
 {
 	struct resolve_box answer;
 	struct err e;
@@ -158,7 +158,7 @@ bool agent_find_box(struct agent *a, const char *address, const struct box **ret
 
 void agent_init(struct agent *a, const struct cfg *cfg)
 {
-	*a = (struct agent){ .cfg = cfg, .resolve_fd = -1, .boxes = hmap_new(BOXES_MAX) };
+	*a = (struct agent){ .cfg = cfg, .resolve_fd = -1, .half.fd = -1, .boxes = hmap_new(BOXES_MAX) };
 	queue_dirs_init(&a->queue, cfg->global.queue_directory);
 }
 
@@ -166,6 +166,7 @@ void agent_free(struct agent *a)
 {
 	queue_dirs_close(&a->queue);
 	fd_close(&a->resolve_fd);
+	user_half_end(&a->half);
 	hmap_free(a->boxes, free);
 	a->boxes = NULL;
 }

@@ -8,13 +8,11 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#define HEAD_MAX 2000 /* three addresses and their field names */
-
 struct job {
 	struct agent *a;
 	const struct deliver_req *req;
 	struct deliver_res *res;
-	const struct box *box;
+	struct box *box;
 	int queue_dir;
 	bool look_first;
 };
@@ -75,6 +73,7 @@ static bool moved(struct job *j)
 		return true;
 	}
 	if (how == MBX_USE_COPY) {
+		j->box->apart = e.sys == EXDEV;
 		LOG_DEBUG("copy", KV_QID(j->req->id), KV_ERR(&e));
 		j->look_first = j->look_first || e.sys == EEXIST;
 		return false;
@@ -125,7 +124,7 @@ static void head_of(const struct deliver_req *req, struct buf *out)
 static void copy(struct job *j)
 {
 	const struct deliver_req *req = j->req;
-	struct buf head = BUF_INIT(HEAD_MAX);
+	struct buf head = BUF_INIT(USER_HALF_HEAD_MAX);
 	char name[MBX_NAME_MAX + 1];
 	struct err e;
 	int file = -1;
@@ -144,7 +143,7 @@ static void copy(struct job *j)
 		.name = name,
 		.look_first = j->look_first,
 		.moved_name = req->plain ? req->id : NULL };
-	user_half_copy(&j->box->user, &c, j->a->cfg->local.local_timeout * 1000, j->res);
+	user_half_copy(&j->a->half, &j->box->user, &c, j->a->cfg->local.local_timeout * 1000, j->res);
 	fd_close(&file);
 	buf_free(&head);
 }
@@ -168,7 +167,8 @@ void agent_deliver(struct agent *a, const struct deliver_req *req, struct delive
 		outcome(res, DEFERRED, "4.3.0", "%s", e.text);
 		return;
 	}
-	bool may_rename = req->plain && a->cfg->local.delivery != CFG_DELIVERY_COPY;
+	bool may_rename = req->plain && a->cfg->local.delivery != CFG_DELIVERY_COPY &&
+			  (!j.box->apart || a->cfg->local.delivery == CFG_DELIVERY_RENAME);
 	if (!req->plain && a->cfg->local.delivery == CFG_DELIVERY_RENAME)
 		outcome(res, DEFERRED, "4.3.5", "cannot be renamed: it has several recipients or an extended envelope");
 	else if ((!may_rename || !moved(&j)) && no_forward(&j))

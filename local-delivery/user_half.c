@@ -1,10 +1,12 @@
-/* The user half: a child that has become the user, for good, before it touches a path. It holds the message and a pipe, nothing
- * else. */
+/* The user half: a child that has become the user, for good, before it touches a path. It holds a channel to its parent and the
+ * message, nothing else. It is kept for the next message to the same mailbox, for a moment: a process for each costs more than all
+ * the rest of a copy. */
 #include "agent.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "net/sock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,9 +20,17 @@
 #include <sys/wait.h>
 
 #define KILLED_WAIT_MS 2000 /* a killed child may hang in the kernel (a dead NFS server): it is reaped later */
+#define IDLE_MS 3600000     /* the parent ends an idle child much sooner */
+#define SEND_MS 1000        /* an idle child has an empty channel */
 #define PATH_LEN_MAX 350
 
-struct report { /* what comes back, in one write that is smaller than PIPE_BUF */
+struct order { /* a packet, the message's descriptor beside it; both ends are this program */
+	uint64_t offset, size, head_len;
+	bool look_first;
+	char name[MBX_NAME_MAX + 1], moved_name[MBX_NAME_MAX + 1], head[USER_HALF_HEAD_MAX];
+};
+
+struct report { /* what comes back, a packet */
 	bool ok;
 	char dsn[12], text[300], path[PATH_LEN_MAX + 1];
 };
@@ -54,12 +64,10 @@ static bool end_with_parent(pid_t parent, struct err *e)
 	return getppid() == parent || err_set(e, ERR_TEMP, "the parent is gone");
 }
 
-static bool close_others(int a, int b, struct err *e)
+static bool close_others(int fd, struct err *e)
 {
-	unsigned lo = (unsigned)MIN(a, b), hi = (unsigned)MAX(a, b);
-	BUG_IF(lo <= STDERR_FILENO);
-	if ((lo > 3 && close_range(3, lo - 1, 0) < 0) || (hi - lo > 1 && close_range(lo + 1, hi - 1, 0) < 0) ||
-		close_range(hi + 1, ~0u, 0) < 0)
+	BUG_IF(fd <= STDERR_FILENO);
+	if ((fd > 3 && close_range(3, (unsigned)fd - 1, 0) < 0) || close_range((unsigned)fd + 1, ~0u, 0) < 0)
 		return err_sys(e, ERR_TEMP, "close descriptors");
 	return true;
 }
@@ -76,25 +84,53 @@ static void plain_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void child(const struct mbx_user *user, const struct mbx_copy *c, int pipe_fd, pid_t parent) NORETURN;
-static void child(const struct mbx_user *user, const struct mbx_copy *c, int pipe_fd, pid_t parent)
+static void copy_one(const struct mbx_user *user, const struct order *o, int file, struct report *ret, struct err *e)
 {
-	struct report r = { .ok = false };
+	const struct mbx_copy c = { .file = file,
+		.offset = o->offset,
+		.size = o->size,
+		.head = o->head,
+		.head_len = o->head_len,
+		.name = o->name,
+		.look_first = o->look_first,
+		.moved_name = *o->moved_name ? o->moved_name : NULL };
+	ret->ok = mbx_copy(user, &c, ret->path, sizeof ret->path, e);
+}
+
+/* One order, its report. Ends with the channel; who cannot be the user says so once. */
+static void child(const struct mbx_user *user, int fd, pid_t parent) NORETURN;
+static void child(const struct mbx_user *user, int fd, pid_t parent)
+{
+	struct buf in = BUF_INIT(sizeof(struct order));
 	struct err e = { .kind = ERR_NONE };
+	bool able, told = true;
 	plain_signals();
 	umask(077);
-	r.ok = close_others(c->file, pipe_fd, &e) && become(user, &e) && end_with_parent(parent, &e) &&
-	       mbx_copy(user, c, r.path, sizeof r.path, &e);
-	if (!r.ok) {
-		memcpy(r.dsn, e.dsn, sizeof r.dsn);
-		memcpy(r.text, e.text, sizeof r.text);
+	able = close_others(fd, &e) && become(user, &e) && end_with_parent(parent, &e);
+	while (told) {
+		struct report r = { .ok = false };
+		struct order o;
+		struct err no_more;
+		int files[SOCK_FDS_MAX];
+		size_t n = 0;
+		buf_reset(&in);
+		if (!sock_recv_packet(fd, &in, files, &n, IDLE_MS, &no_more) || in.len != sizeof o || n != 1)
+			break;
+		memcpy(&o, in.data, sizeof o);
+		if (able)
+			copy_one(user, &o, files[0], &r, &e);
+		if (!r.ok) {
+			memcpy(r.dsn, e.dsn, sizeof r.dsn);
+			memcpy(r.text, e.text, sizeof r.text);
+		}
+		fd_close(&files[0]);
+		told = sock_send_packet(fd, (struct sv){ (const char *)&r, sizeof r }, NULL, 0, IDLE_MS, &no_more) && able;
 	}
-	bool told = fd_write_all(pipe_fd, &r, sizeof r, &e);
-	_exit(told ? 0 : 1);
+	_exit(0);
 }
 
 /* --- the parent --- */
-/* Reads the report, or the pipe's end: the child is dead or as good as that. */
+/* Reads the report, or the channel's end: the child is dead or as good as that. */
 static bool read_report(int fd, uint64_t wait_ms, struct report *ret, bool *ret_late)
 {
 	uint64_t now = clock_mono_ms(), until = now + wait_ms;
@@ -122,7 +158,7 @@ static void take_report(struct report *r, const struct mbx_user *user, struct de
 
 /* Killed in any case but its own end: its user may have stopped it, after the report too. A late one may hang in the kernel and is
  * then collected by a later call. */
-static int reap(pid_t pid, int pipe_fd, bool ended, bool late)
+static int reap(pid_t pid, int fd, bool ended, bool late)
 {
 	struct report ignored;
 	bool still;
@@ -130,42 +166,143 @@ static int reap(pid_t pid, int pipe_fd, bool ended, bool late)
 	if (!ended)
 		kill(pid, SIGKILL);
 	if (late)
-		(void)read_report(pipe_fd, KILLED_WAIT_MS, &ignored, &still);
+		(void)read_report(fd, KILLED_WAIT_MS, &ignored, &still);
 	while (waitpid(pid, &status, late ? WNOHANG : 0) < 0 && errno == EINTR)
 		;
 	return status;
 }
 
-void user_half_copy(const struct mbx_user *user, const struct mbx_copy *c, uint64_t wait_ms, struct deliver_res *res)
+static bool same_user(const struct user_half *h, const struct mbx_user *u)
 {
-	struct report r = { .ok = false };
+	return h->user.uid == u->uid && h->user.gid == u->gid && h->user.n_groups == u->n_groups &&
+	       (u->n_groups == 0 || memcmp(h->groups, u->groups, u->n_groups * sizeof *u->groups) == 0) &&
+	       strcmp(h->home, u->home) == 0 && strcmp(h->maildir, u->maildir) == 0;
+}
+
+static void remember(struct user_half *h, const struct mbx_user *u)
+{
+	BUG_IF(u->n_groups > BOX_GROUPS_MAX || !sv_copy(sv_of(u->home), h->home, sizeof h->home) ||
+		!sv_copy(sv_of(u->maildir), h->maildir, sizeof h->maildir));
+	if (u->n_groups > 0)
+		memcpy(h->groups, u->groups, u->n_groups * sizeof *u->groups);
+	h->user = *u;
+	h->user.groups = h->groups;
+	h->user.home = h->home;
+	h->user.maildir = h->maildir;
+}
+
+/* Also those that a caller before did not wait for. */
+static void collect(struct user_half *h)
+{
+	int status;
+	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+		if (pid == h->pid) {
+			h->pid = 0;
+			fd_close(&h->fd);
+		}
+}
+
+/* It has nothing in hand; and its user may have stopped it. */
+void user_half_end(struct user_half *h)
+{
+	if (h->pid > 0)
+		kill(h->pid, SIGKILL);
+	h->pid = 0;
+	fd_close(&h->fd);
+}
+
+static bool start(struct user_half *h, const struct mbx_user *user, struct deliver_res *res)
+{
 	pid_t parent = getpid();
-	bool late = false;
-	int pipe_fds[2], status;
-	while (waitpid(-1, &status, WNOHANG) > 0)
-		;
-	if (pipe2(pipe_fds, O_CLOEXEC) < 0) {
-		outcome(res, DEFERRED, "4.3.0", "cannot make a pipe: %s", strerror(errno));
-		return;
-	}
+	int pair[2];
+	struct err e;
+	if (!sock_pair(SOCK_SEQPACKET, pair, &e))
+		return outcome(res, DEFERRED, "4.3.0", "%s", e.text);
+	remember(h, user);
 	pid_t pid = fork();
 	if (pid == 0)
-		child(user, c, pipe_fds[1], parent);
-	fd_close(&pipe_fds[1]);
-	if (pid < 0) {
+		child(&h->user, pair[1], parent);
+	if (pid < 0)
 		outcome(res, DEFERRED, "4.3.0", "cannot start the delivery process: %s", strerror(errno));
-		fd_close(&pipe_fds[0]);
-		return;
+	fd_close(&pair[1]);
+	if (pid < 0) {
+		fd_close(&pair[0]);
+		return false;
 	}
-	bool got = read_report(pipe_fds[0], wait_ms, &r, &late);
-	status = reap(pid, pipe_fds[0], !got && !late, late);
-	if (got)
-		take_report(&r, user, res);
-	else if (late)
+	h->pid = pid;
+	h->fd = pair[0];
+	return true;
+}
+
+static void make_order(const struct mbx_copy *c, struct order *ret)
+{
+	*ret = (struct order){ .offset = c->offset, .size = c->size, .head_len = c->head_len, .look_first = c->look_first };
+	BUG_IF(c->head_len > sizeof ret->head || !sv_copy(sv_of(c->name), ret->name, sizeof ret->name));
+	memcpy(ret->head, c->head, c->head_len);
+	if (c->moved_name)
+		BUG_IF(!sv_copy(sv_of(c->moved_name), ret->moved_name, sizeof ret->moved_name));
+}
+
+/* A child that was kept may be gone by now: its user may end it. Then nothing was done yet. */
+static bool give_order(struct user_half *h, const struct mbx_user *user, const struct mbx_copy *c, struct deliver_res *res)
+{
+	struct order o;
+	struct err e;
+	make_order(c, &o);
+	for (;;) {
+		bool fresh = h->pid == 0;
+		if (fresh && !start(h, user, res))
+			return false;
+		if (sock_send_packet(h->fd, (struct sv){ (const char *)&o, sizeof o }, &c->file, 1, SEND_MS, &e))
+			return true;
+		user_half_end(h);
+		if (fresh)
+			return outcome(res, DEFERRED, "4.3.0", "the delivery process: %s", e.text);
+	}
+}
+
+static void lost(struct user_half *h, bool late, struct deliver_res *res)
+{
+	const struct mbx_user *user = &h->user;
+	int status = reap(h->pid, h->fd, !late, late);
+	if (late)
 		outcome(res, DEFERRED, "4.3.0", "writing into %s/%s took too long", user->home, user->maildir);
 	else
 		outcome(res, DEFERRED, "4.3.0", "the delivery process ended without an answer (status %d)", status);
-	if (!got)
+	h->pid = 0;
+	fd_close(&h->fd);
+}
+
+/* False: a kept child took the order and ended, perhaps before it, perhaps after all was done. */
+static bool copy_with(
+	struct user_half *h, const struct mbx_user *user, const struct mbx_copy *c, uint64_t wait_ms, struct deliver_res *res)
+{
+	struct report r = { .ok = false };
+	bool late = false;
+	pid_t kept = h->pid;
+	if (!give_order(h, user, c, res))
+		return true;
+	if (read_report(h->fd, wait_ms, &r, &late)) {
+		take_report(&r, user, res);
+		if (!r.ok)
+			user_half_end(h);
+		return true;
+	}
+	bool again = !late && h->pid == kept;
+	lost(h, late, res);
+	if (!again)
 		LOG_WARN("user-half", KV_U64("uid", user->uid), KV_STR("reason", res->text));
-	fd_close(&pipe_fds[0]);
+	return !again;
+}
+
+void user_half_copy(
+	struct user_half *h, const struct mbx_user *user, const struct mbx_copy *c, uint64_t wait_ms, struct deliver_res *res)
+{
+	struct mbx_copy looking = *c;
+	looking.look_first = true;
+	collect(h);
+	if (h->pid > 0 && !same_user(h, user))
+		user_half_end(h);
+	if (!copy_with(h, user, c, wait_ms, res))
+		BUG_IF(!copy_with(h, user, &looking, wait_ms, res)); /* a new child is not asked twice */
 }

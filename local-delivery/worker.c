@@ -15,6 +15,7 @@
 
 #define PEER_QUEUE_MGR 1u
 #define PHASE_ANY 1u
+#define HALF_KEPT_MS 1000               /* the user half waits so long for another message */
 #define FILE_SIZE_MAX ((rlim_t)5 << 30) /* the largest message (ipc/msg_queue.h) and our head */
 
 struct channel {
@@ -81,12 +82,15 @@ static const struct ipc_rule rules[] = {
 };
 
 /* False: the service ends. Between two orders nothing is lost. */
-static bool wait_order(int fd, int wake_fd)
+static bool wait_order(struct agent *agent, int fd, int wake_fd)
 {
 	struct pollfd p[2] = { { .fd = fd, .events = POLLIN }, { .fd = wake_fd, .events = POLLIN } };
-	while (poll(p, 2, -1) < 0)
-		if (errno != EINTR)
+	for (int n; (n = poll(p, 2, agent->half.pid > 0 ? HALF_KEPT_MS : -1)) <= 0;) {
+		if (n < 0 && errno != EINTR)
 			return false;
+		if (n == 0)
+			user_half_end(&agent->half);
+	}
 	return p[1].revents == 0;
 }
 
@@ -96,7 +100,7 @@ void worker_serve(struct svc_ctx *ctx, struct svc_client *client)
 	struct ipc_packet packet = IPC_PACKET_INIT;
 	struct ipc_seen seen = { { 0 } };
 	struct err e = { .kind = ERR_NONE };
-	while (wait_order(client->fd, svc_wake_fd(ctx))) {
+	while (wait_order(ch.agent, client->fd, svc_wake_fd(ctx))) {
 		bool got = ipc_recv(client->fd, &packet, LATE_ANSWER_MS, &e);
 		if (got && ipc_dispatch(rules, &seen, PEER_QUEUE_MGR, PHASE_ANY, &packet, &ch, &e))
 			continue;
@@ -104,5 +108,6 @@ void worker_serve(struct svc_ctx *ctx, struct svc_client *client)
 			LOG_WARN("bad-request", KV_ERR(&e));
 		break;
 	}
+	user_half_end(&ch.agent->half);
 	ipc_packet_free(&packet);
 }

@@ -154,7 +154,7 @@ static void good_answers_are_remembered_and_no_others(void)
 	struct fake f = { .fd = -1 };
 	struct cfg *cfg = cfg_of("/mail");
 	struct agent a;
-	const struct box *box = NULL;
+	struct box *box = NULL;
 	struct deliver_res res = { 0 };
 	struct resolve_box_req req;
 	struct err e;
@@ -191,7 +191,7 @@ static void a_question_whose_channel_ends_is_asked_on_a_new_one(void)
 		struct fake f = { .fd = -1, .ending = t[i].ending };
 		struct cfg *cfg = cfg_of("/mail");
 		struct agent a;
-		const struct box *box = NULL;
+		struct box *box = NULL;
 		struct deliver_res res = { 0 };
 		agent_init(&a, cfg);
 		a.connect = connect_fake;
@@ -209,7 +209,7 @@ static void without_resolve_mail_waits(void)
 	struct fake f = { .fd = -1, .connects = 1 };
 	struct cfg *cfg = cfg_of("/mail");
 	struct agent a;
-	const struct box *box = NULL;
+	struct box *box = NULL;
 	struct deliver_res res = { 0 };
 	agent_init(&a, cfg);
 	a.connect = connect_fake;

@@ -277,6 +277,33 @@ static void another_file_under_the_name_is_not_delivered(void)
 	}
 }
 
+static pid_t copy_number(struct bench *b, unsigned number)
+{
+	b->req.number = number;
+	agent_deliver(&b->a, &b->req, &b->res);
+	CU_ASSERT_EQUAL(b->res.status, DELIVERED);
+	CU_ASSERT_EQUAL(place_count(b->p.home_fd, "Maildir/new"), number + 1);
+	CU_ASSERT(b->a.half.pid > 0);
+	return b->a.half.pid;
+}
+
+static void the_user_half_is_kept_for_its_user_and_replaced_when_it_is_gone(void)
+{
+	struct bench b;
+	bench_init(&b, CFG_DELIVERY_COPY);
+	bench_queue(&b);
+	pid_t half = copy_number(&b, 0);
+	CU_ASSERT_EQUAL(copy_number(&b, 1), half);
+	kill(half, SIGKILL); /* as its user may */
+	CU_ASSERT_NOT_EQUAL(copy_number(&b, 2), half);
+	half = b.a.half.pid;
+	snprintf(b.box->maildir, sizeof b.box->maildir, "./Maildir"); /* another mailbox, as far as one can tell */
+	CU_ASSERT_NOT_EQUAL(copy_number(&b, 3), half);
+	user_half_end(&b.a.half);
+	CU_ASSERT_EQUAL(b.a.half.pid, 0);
+	bench_free(&b);
+}
+
 static void a_copy_that_takes_too_long_is_ended(void)
 {
 	struct bench b;
@@ -305,6 +332,7 @@ void suite_local_deliver(void)
 		UNIT(trouble_with_the_mailbox_is_a_deferral_with_its_reason),
 		UNIT(an_order_that_does_not_fit_together_touches_nothing),
 		UNIT(another_file_under_the_name_is_not_delivered),
+		UNIT(the_user_half_is_kept_for_its_user_and_replaced_when_it_is_gone),
 		UNIT(a_copy_that_takes_too_long_is_ended),
 		UNIT_END,
 	};
