@@ -202,11 +202,15 @@ static void collect(struct user_half *h)
 		}
 }
 
-/* It has nothing in hand; and its user may have stopped it. */
+/* It has nothing in hand, so it ends at once. Killed, for its user may have stopped it. */
 void user_half_end(struct user_half *h)
 {
-	if (h->pid > 0)
+	int status;
+	if (h->pid > 0) {
 		kill(h->pid, SIGKILL);
+		while (waitpid(h->pid, &status, 0) < 0 && errno == EINTR)
+			;
+	}
 	h->pid = 0;
 	fd_close(&h->fd);
 }
