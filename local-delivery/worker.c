@@ -15,7 +15,7 @@
 
 #define PEER_QUEUE_MGR 1u
 #define PHASE_ANY 1u
-#define HALF_KEPT_MS 1000               /* the user half waits so long for another message */
+#define HALF_KEPT_MS 200                /* the user half waits so long for another message */
 #define FILE_SIZE_MAX ((rlim_t)5 << 30) /* the largest message (ipc/msg_queue.h) and our head */
 
 struct channel {

@@ -50,7 +50,7 @@ class Work:
         self._mailboxes()
         how(self, None)  # Maildirs and all are there: they are no part of what is recorded
         self.i.wait_queue_empty()
-        time.sleep(1.5)  # local-delivery keeps a process of the user for a second: what is recorded begins without one
+        time.sleep(1.5)  # local-delivery keeps a process of the user for a moment: what is recorded begins without one
         self.wanted = {}
         for box in (self.i.maildir, self.i.maildir2):
             for f in self.i.mails(box):
