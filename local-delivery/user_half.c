@@ -114,16 +114,24 @@ static void child(const struct mbx_user *user, int fd, pid_t parent)
 		int files[SOCK_FDS_MAX];
 		size_t n = 0;
 		buf_reset(&in);
-		if (!sock_recv_packet(fd, &in, files, &n, IDLE_MS, &no_more) || in.len != sizeof o || n != 1)
+		bool got = sock_recv_packet(fd, &in, files, &n, IDLE_MS, &no_more);
+		if (!got && no_more.sys == 0)
 			break;
-		memcpy(&o, in.data, sizeof o);
+		if (!got && able)
+			e = no_more; /* the parent is told, and asks another child next time */
+		able = able && got;
+		if (got && (in.len != sizeof o || n != 1))
+			break;
+		if (got)
+			memcpy(&o, in.data, sizeof o);
 		if (able)
 			copy_one(user, &o, files[0], &r, &e);
 		if (!r.ok) {
 			memcpy(r.dsn, e.dsn, sizeof r.dsn);
 			memcpy(r.text, e.text, sizeof r.text);
 		}
-		fd_close(&files[0]);
+		if (got)
+			fd_close(&files[0]);
 		told = sock_send_packet(fd, (struct sv){ (const char *)&r, sizeof r }, NULL, 0, IDLE_MS, &no_more) && able;
 	}
 	_exit(0);
@@ -294,8 +302,7 @@ static bool copy_with(
 	}
 	bool again = !late && h->pid == kept;
 	lost(h, late, res);
-	if (!again)
-		LOG_WARN("user-half", KV_U64("uid", user->uid), KV_STR("reason", res->text));
+	LOG_WARN("user-half", KV_U64("uid", user->uid), KV_STR("reason", res->text));
 	return !again;
 }
 
