@@ -138,7 +138,7 @@ def a_route_to_a_host_is_one_destination(i):
     claim("as many go in a minute as the route says", len(sink.wait(3)) == 3, destinations(i))
     found = [d for d in destinations(i).values() if d["route"] == "hub"]
     claim("whatever the domain", len(found) == 1 and found[0]["destination"] == f"[127.0.0.7]:{port}" and found[0]["delivered"] == 3, destinations(i))
-    claim("with the route's limits; the others wait for it", found[0]["per_minute_max"] == 3 and found[0]["connections_max"] == 1
+    claim("with the route's limits; the others wait for it", found[0]["per_minute_max"] == 3 and found[0]["connections_max"] <= 1
           and found[0]["state"] == "resting" and found[0]["waiting"] == 2, found)
     claim("one at a time, as the route says", sink.peak == 1, sink.peak)
     send_many(i, 1, lambda k: "user@r3.example")
