@@ -243,16 +243,21 @@ bool deliver_free(struct qmgr *q, enum lane lane, unsigned *ret_slot)
 	return true;
 }
 
-/* Slots of hosts that hang are held for minutes: one in eight is never a bulk job's. */
+/* Slots of hosts that hang are held for minutes: one in eight is never a bulk job's for longer than a delivery. The remote slots
+ * are the last ones. */
+static unsigned reserved(const struct qmgr *q)
+{
+	unsigned all = (unsigned)q->cfg->remote.remote_workers_max;
+	return all > 1 ? MAX(all / RESERVE_PARTS, 1u) : 0;
+}
+
 bool deliver_scarce(const struct qmgr *q, enum lane lane)
 {
 	const struct deliver *d = q->deliver;
-	unsigned all = 0, busy = 0;
-	for (unsigned i = 0; i < d->n; i++) {
-		all += d->slot[i].lane == lane;
-		busy += d->slot[i].lane == lane && d->slot[i].n_sent > 0;
-	}
-	return lane == LANE_REMOTE && all > 1 && busy + MAX(all / RESERVE_PARTS, 1u) >= all;
+	unsigned idle = 0;
+	for (unsigned i = 0; i < d->n; i++)
+		idle += d->slot[i].lane == lane && d->slot[i].n_sent == 0;
+	return lane == LANE_REMOTE && idle <= reserved(q);
 }
 
 unsigned deliver_best(const struct qmgr *q, unsigned slot, uint32_t dest)
@@ -270,7 +275,7 @@ bool deliver_ahead(struct qmgr *q, enum lane lane, unsigned *ret_slot, struct pi
 	for (unsigned i = 0; i < d->n && sched_ready(q->sched, lane); i++) {
 		struct slot *s = &d->slot[i];
 		if (s->lane != lane || s->watch.fd < 0 || s->n_sent == 0 || s->n_leads == AHEAD ||
-			s->n_sent > (AHEAD - 1) * GROUP_MAX)
+			(lane == LANE_REMOTE && i + reserved(q) >= d->n) || s->n_sent > (AHEAD - 1) * GROUP_MAX)
 			continue;
 		if (sched_next_of(q->sched, s->sent[0]->unit.dest, ret)) {
 			*ret_slot = i;

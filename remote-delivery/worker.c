@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "mail/relay.h"
 #include "service/late.h"
 
 #include <errno.h>
@@ -135,11 +136,25 @@ static bool carry_out(struct channel *ch)
 	return !ch->lost && !ch->agent->aborted;
 }
 
-static bool goes_with(const struct order *o, const struct item *it)
+/* The [relay] section that names its next hop; NULL: none does. */
+static const struct cfg_relay *relay_of(const struct cfg *cfg, const struct item *it)
+{
+	struct maddr author;
+	bool known = !it->req.stranger && maddr_parse(sv_of(it->req.author), MADDR_UTF8_OK | MADDR_NO_DOMAIN_OK, &author, NULL);
+	const struct cfg_relay *relay = relay_find(cfg, known ? &author : NULL, it->addr.domain);
+	return relay && relay->host[0] != '\0' ? relay : NULL;
+}
+
+static bool same_hop(const struct cfg *cfg, const struct item *a, const struct item *b)
+{
+	const struct cfg_relay *relay = relay_of(cfg, a);
+	return strcmp(a->addr.domain, b->addr.domain) == 0 || (relay && relay == relay_of(cfg, b));
+}
+
+static bool goes_with(const struct cfg *cfg, const struct order *o, const struct item *it)
 {
 	const struct item *first = &o->item[0];
-	return strcmp(first->req.id, it->req.id) == 0 && strcmp(first->addr.domain, it->addr.domain) == 0 &&
-	       strcmp(first->req.sender, it->req.sender) == 0;
+	return strcmp(first->req.id, it->req.id) == 0 && strcmp(first->req.sender, it->req.sender) == 0 && same_hop(cfg, first, it);
 }
 
 static bool on_deliver(void *arg, void *msg, struct err *e)
@@ -150,7 +165,7 @@ static bool on_deliver(void *arg, void *msg, struct err *e)
 	(void)e;
 	it->req = *(struct deliver_req *)msg;
 	bool good = item_check(it);
-	if (o->n > 0 && (!good || !goes_with(o, it))) { /* two destinations with one hash, or a sender of its own */
+	if (o->n > 0 && (!good || !goes_with(ch->agent->cfg, o, it))) { /* two destinations with one hash, or a sender of its own */
 		struct item alone = *it;
 		if (!carry_out(ch)) {
 			fd_close(&alone.req.file);

@@ -148,14 +148,29 @@ def a_route_to_a_host_is_one_destination(i):
     sink.close()
 
 
+def recipients_of_one_route_share_a_transaction(i):
+    """Of different domains, but all through the same [relay] host: one copy of the message is enough."""
+    sink = Sink("127.0.0.8", port)
+    claim("a message for two domains and one of another route is accepted",
+          i.send(["a@r4.example", "b@r5.example", "c@plain.example"]).startswith("250"))
+    claim("the route's host gets one copy with both", len(sink.wait(1)) == 1 and until(lambda: sorted(sink.messages[0].rcpts) == ["a@r4.example", "b@r5.example"], 2),
+          [m.rcpts for m in sink.messages])
+    i.postern("queue", "delete", "--domain", "plain.example")
+    claim("the queue is empty", i.wait_queue_empty())
+    claim("no second copy came", len(sink.messages) == 1, [m.rcpts for m in sink.messages])
+    sink.close()
+
+
 def sections(i):
     i.section(f"\n[relay hub]\ndomains = r0.example, r1.example, r2.example\nhost = [127.0.0.7]:{port}\nrate = 3\nconnections = 1\n"
-              f"\n[relay other]\ndomains = r3.example\nhost = [127.0.0.7]:{port}\n")
+              f"\n[relay other]\ndomains = r3.example\nhost = [127.0.0.7]:{port}\n"
+              f"\n[relay pair]\ndomains = r4.example, r5.example\nhost = [127.0.0.8]:{port}\n")
 
 
 zones = Zones(ZONE)
 try:
-    run(sections, a_route_to_a_host_is_one_destination, connections_are_used_again, one_that_is_down_is_probed, its_pace_is_learnt, a_bulk_job_delays_nobody,
+    run(sections, a_route_to_a_host_is_one_destination, recipients_of_one_route_share_a_transaction,
+        connections_are_used_again, one_that_is_down_is_probed, its_pace_is_learnt, a_bulk_job_delays_nobody,
         sets=[f"dns_servers = 127.0.0.1@{zones.port}", f"remote_port = {port}", "trusted_networks = 127.0.0.0/8", "dns_timeout = 5s",
               "retry_min = 1s", "retry_max = 2s", "destination_connections_max = 4", "remote_workers_max = 16", "mta_sts = no",
               "client_message_rate = 0", "client_recipient_rate = 0"])

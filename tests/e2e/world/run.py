@@ -14,6 +14,8 @@ import time
 from postern import claim, dotted, message, run, until
 from sink import Sink, Zones, free_port
 
+# What is killed frees nothing, and libdb leaks two handles when it recovers a data base after that.
+os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
 TOTAL = int(os.environ.get("POSTERN_WORLD", "500"))
 SEED = int(os.environ.get("POSTERN_SEED", time.time()))
 DOMAINS, KILLS, CLIENTS = max(TOTAL // 10, 1), min(max(TOTAL // 200, 5), 50), 4
