@@ -65,14 +65,21 @@ def rubbish(i):
     claim("nothing was followed or deleted elsewhere", os.path.getsize("/etc/passwd") > 0)
 
 
+def holder(i, text):
+    """The queue file with this text in it; None also when it is being renamed just now."""
+    try:
+        return next((f for f in i.full_queue_files() if text in content(f)), None)
+    except FileNotFoundError:
+        return None
+
+
 def torn_in_new(i):
     """What an interrupted smtpd leaves: incomplete files in new/ are wiped, complete ones without a note are delivered."""
     i.block()
     i.send(msg=message("adopt me", body="text\n" * 500))
-    until(lambda: any(b"adopt me" in content(f) for f in i.full_queue_files()))
-    path = next(f for f in i.full_queue_files() if b"adopt me" in content(f))
+    until(lambda: holder(i, b"adopt me"))
     i.down()
-    path = path if os.path.exists(path) else next(f for f in i.full_queue_files() if b"adopt me" in content(f))
+    path = holder(i, b"adopt me")
     data = content(path)
     qid = os.path.basename(path)[:16]
     shard = path.split("/")[-3]
