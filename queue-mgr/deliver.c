@@ -1,6 +1,7 @@
 #include "deliver.h"
 
 #include "dest.h"
+#include "late.h"
 #include "sender.h"
 #include "work.h"
 #include "base/fd.h"
@@ -218,6 +219,7 @@ void deliver_ack(struct qmgr *q, struct msg *m)
 		last = r->owes;
 		r->owes = 0;
 	}
+	late_ack(q, m);
 }
 
 /* --- requests -------------------------------------------------------------------------------------------------------------- */

@@ -1,5 +1,7 @@
-/* late - results that agents bring over a new channel: queue-mgr was gone when they had delivered. What was delivered is remembered
- * by id until the message is opened, so that it is not delivered again (DESIGN D4, Locks). */
+/* late - results that agents bring over a new channel: queue-mgr was gone when they had delivered, or had given them up.
+ *
+ * Until we answer, the agent keeps the lock of the file, and tells our successor if we end. So the answer waits until what it says
+ * is on disk: the status byte is written, or the file removed, without the lock (DESIGN D4, Locks). Nothing is kept in memory. */
 #ifndef QUEUE_LATE_H
 #define QUEUE_LATE_H
 
@@ -9,7 +11,7 @@ bool late_init(struct qmgr *q, struct err *e);
 void late_free(struct qmgr *q);
 bool late_start(struct qmgr *q, struct err *e) MUST_CHECK; /* takes channels from now on */
 void late_stop(struct qmgr *q);
-bool late_known(const struct qmgr *q, const struct spool_id *id); /* something is remembered of it: it is to be opened soon */
-void late_apply(struct qmgr *q, struct msg *m);                   /* a message was opened: what is known of it */
+void late_take(struct qmgr *q, int fd);             /* a channel; fd becomes ours */
+void late_ack(struct qmgr *q, const struct msg *m); /* agents hear that what they said of m is on disk, as far as it is */
 
 #endif

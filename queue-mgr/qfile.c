@@ -32,7 +32,7 @@ static enum found open_failed(struct err *e)
 	return why == ELOOP || why == ENXIO || why == EACCES ? FOUND_FOREIGN : FOUND_FAILED;
 }
 
-enum found qfile_open(int dir, const char *name, int *ret_fd, uint64_t *ret_size, struct err *e)
+static enum found open_file(int dir, const char *name, bool lock, int *ret_fd, uint64_t *ret_size, struct err *e)
 {
 	struct stat st;
 	enum found found = FOUND;
@@ -45,7 +45,7 @@ enum found qfile_open(int dir, const char *name, int *ret_fd, uint64_t *ret_size
 	} else if (!S_ISREG(st.st_mode) || st.st_nlink > 1) {
 		err_set(e, ERR_PERM, "%s", S_ISREG(st.st_mode) ? "it has several names" : "not a regular file");
 		found = FOUND_FOREIGN;
-	} else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	} else if (lock && flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		found = errno == EWOULDBLOCK ? FOUND_LOCKED : FOUND_FAILED;
 		err_sys(e, ERR_TEMP, "lock");
 	}
@@ -56,6 +56,16 @@ enum found qfile_open(int dir, const char *name, int *ret_fd, uint64_t *ret_size
 	*ret_fd = fd;
 	*ret_size = (uint64_t)st.st_size;
 	return FOUND;
+}
+
+enum found qfile_open(int dir, const char *name, int *ret_fd, uint64_t *ret_size, struct err *e)
+{
+	return open_file(dir, name, true, ret_fd, ret_size, e);
+}
+
+enum found qfile_peek(int dir, const char *name, int *ret_fd, uint64_t *ret_size, struct err *e)
+{
+	return open_file(dir, name, false, ret_fd, ret_size, e);
 }
 
 bool qfile_rename(int from_dir, const char *from, int to_dir, const char *to, struct err *e)

@@ -15,6 +15,8 @@ enum found {
 int qfile_dir(const struct spool_dir *d, enum where where, const struct spool_id *id);
 /* One read-only description with the lock on it, FOUND only. */
 enum found qfile_open(int dir, const char *name, int *ret_fd, uint64_t *ret_size, struct err *e);
+/* The same without asking for the lock, hence never FOUND_LOCKED. */
+enum found qfile_peek(int dir, const char *name, int *ret_fd, uint64_t *ret_size, struct err *e);
 /* Out of the way, into corrupt/, under its own name or NAME.N when that is taken. Logged with the reason. A name that cannot be
  * moved stays; false. */
 bool qfile_corrupt(const struct spool_dir *d, int dir, const char *name, const char *reason);

@@ -5,7 +5,6 @@
 #include "dest.h"
 #include "finish.h"
 #include "fresh.h"
-#include "late.h"
 #include "look.h"
 #include "qfile.h"
 #include "base/fd.h"
@@ -76,7 +75,6 @@ void work_forget(struct qmgr *q, uint32_t slot)
 static struct rcpt *start(struct qmgr *q, struct msg *m, enum ring ring, uint32_t direct)
 {
 	struct rcpt *now = NULL;
-	late_apply(q, m);
 	if (!finish_in_time(m)) /* FUTURERELEASE: not yet; DELIVERBY: no more */
 		return NULL;
 	for (size_t i = 0; i < m->n_rcpt; i++) {
@@ -116,25 +114,12 @@ static bool may_stay_open(const struct qmgr *q, const struct msg *m)
 	       !sched_has_closed(q->sched, msg_dest(m), m->sender_key, work_ring(m, RING_FRESH));
 }
 
-/* What is known of its delivery is known to us alone, until it is on disk. */
-static bool start_known(struct qmgr *q, uint32_t slot)
-{
-	struct spool_id id;
-	struct msg *m;
-	index_id(q->index, slot, &id);
-	if (!late_known(q, &id))
-		return false;
-	if (work_open(q, slot, &m) == MSG_OPEN)
-		work_start(q, m);
-	return true;
-}
-
 void work_ready(struct qmgr *q, uint32_t slot, enum ring ring)
 {
 	struct entry *en = index_at(q->index, slot);
 	if (en->state == ENTRY_DUE)
 		index_due_clear(q->index, slot);
-	if (en->state == ENTRY_IDLE && en->where != IN_HOLD && !start_known(q, slot)) {
+	if (en->state == ENTRY_IDLE && en->where != IN_HOLD) {
 		sched_put_entry(q->sched, slot, ring_of((enum entry_urgency)en->urgency, ring));
 		dests_arrived(q, en->dest);
 	}
@@ -171,7 +156,7 @@ static void arrive_msg(struct qmgr *q, struct msg *m, const struct arrival *a)
 		LOG_INFO("adopted", KV_QID(a->id.text), KV_STR("from", m->sender), KV_U64("size", m->size));
 	fresh_add(q, &a->id);
 	bool hold = a->hold || m->asks.held; /* the note of a held message may be lost */
-	if (hold || late_known(q, &a->id) || may_stay_open(q, m)) {
+	if (hold || may_stay_open(q, m)) {
 		add_open(q, m, slot);
 		if (hold) {
 			m->act = ACT_HOLD;
