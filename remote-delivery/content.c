@@ -82,6 +82,37 @@ bool content_measure(struct order *o, struct err *e)
 	return ok;
 }
 
+static uint64_t with_crlf(const struct buf *text)
+{
+	uint64_t n = text->len;
+	for (size_t i = 0; i < text->len; i++)
+		n += text->data[i] == '\n';
+	return n;
+}
+
+/* SIZE wants to be known before the first byte is sent (RFC 1870 6): the conversion is done once for its length alone. */
+static bool measure_seven(struct order *o, struct seven *s, struct err *e)
+{
+	const struct deliver_req *r = &o->item[0].req;
+	struct buf out = BUF_INIT(SEVEN_OUT_MAX(CHUNK));
+	char chunk[CHUNK];
+	size_t n;
+	bool ok = true;
+	o->seven_size = 0;
+	for (uint64_t at = r->offset; ok && at < r->size; at += n) {
+		ok = read_chunk(o, at, chunk, &n, e);
+		buf_reset(&out);
+		if (ok)
+			seven_write(s, (struct sv){ chunk, n }, &out);
+		o->seven_size += with_crlf(&out);
+	}
+	buf_reset(&out);
+	seven_written(s, &out);
+	o->seven_size += with_crlf(&out);
+	buf_free(&out);
+	return ok;
+}
+
 bool content_convert(struct order *o, struct err *e)
 {
 	const struct deliver_req *r = &o->item[0].req;
@@ -94,7 +125,7 @@ bool content_convert(struct order *o, struct err *e)
 		if (ok)
 			seven_scan(s, (struct sv){ chunk, n });
 	}
-	ok = ok && seven_scanned(s, e);
+	ok = ok && seven_scanned(s, e) && measure_seven(o, s, e);
 	if (ok)
 		o->seven = s;
 	else

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #define PROBE_MS 5000
+#define HOST_SESSIONS_MAX 2 /* with one host in one attempt, each at another of its addresses */
 
 uint64_t agent_idle_end(const struct agent *a) { return a->peer.open ? a->peer.idle_ms + a->cfg->remote.remote_idle * 1000 : 0; }
 
@@ -60,9 +61,10 @@ static bool run_kept(struct agent *a, struct order *o, const struct route *r)
 		return false;
 	bool usable = strcmp(p->key, r->key) == 0 && (p->strict || !o->options.requiretls) && p->lax == o->arrive &&
 		      !peer_gone(p) && p->messages < a->cfg->remote.remote_messages_max && clock_mono_ms() < agent_idle_end(a);
-	if (usable && run(a, o, &e))
+	bool ok = usable && run(a, o, &e);
+	if (ok && !p->broken)
 		return true;
-	if (usable)
+	if (usable && !ok)
 		interrupted(a, &e);
 	peer_close(p);
 	return a->aborted || !order_open(o);
@@ -147,6 +149,31 @@ static bool run_host(
 	return use(a, o, ok, e);
 }
 
+static void forget_address(struct host *h, const struct addr *at)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < h->n_addr; i++)
+		if (!addr_same_ip(&h->addr[i], at))
+			h->addr[n++] = h->addr[i];
+	h->n_addr = n;
+}
+
+/* RFC 5321 5.1: a host's other addresses are tried as well. dial() sees to those that do not answer; here are those that answer and
+ * are of no use: one of several machines that is down behind its port. */
+static bool run_addresses(
+	struct agent *a, struct order *o, const struct route *r, const struct hosts *hosts, const struct host *h, struct err *e)
+{
+	struct host left = *h;
+	for (int i = 0; i < HOST_SESSIONS_MAX; i++) {
+		if (run_host(a, o, r, hosts, &left, e))
+			return true;
+		forget_address(&left, &a->peer.at);
+		if (e->kind == ERR_PERM || a->peer.at.family == 0 || left.n_addr == 0 || clock_mono_ms() >= o->deadline_ms)
+			return false;
+	}
+	return false;
+}
+
 /* A host that says "never" fails the order only if none says "later". */
 static void run_hosts(struct agent *a, struct order *o, const struct route *r, const struct hosts *hosts)
 {
@@ -154,7 +181,7 @@ static void run_hosts(struct agent *a, struct order *o, const struct route *r, c
 	size_t n = MIN(hosts->n, (size_t)a->cfg->remote.remote_hosts_max);
 	char where[sizeof a->peer.label] = "";
 	for (size_t i = 0; i < n && clock_mono_ms() < o->deadline_ms; i++) {
-		if (run_host(a, o, r, hosts, &hosts->host[i], &e))
+		if (run_addresses(a, o, r, hosts, &hosts->host[i], &e))
 			return;
 		if (e.kind != ERR_PERM)
 			temp = e;

@@ -82,12 +82,21 @@ bool hosts_drop_self(struct hosts *h, const struct self *self, const char *domai
 /* --- addresses
  * ---------------------------------------------------------------------------------------------------------------------- */
 
+/* 0.0.0.0/8 and :: are "this host" to the kernel, ::ffff:0:0/96 is IPv4 in disguise (RFC 6890): whoever puts them into the DNS
+ * would have us talk to ourselves. */
+static bool is_nobody(const struct addr *a)
+{
+	static const uint8_t zeros[16], mapped[12] = { [10] = 0xff, [11] = 0xff };
+	return a->family == AF_INET ? a->ip[0] == 0 : memcmp(a->ip, zeros, 16) == 0 || memcmp(a->ip, mapped, 12) == 0;
+}
+
 static void take_addresses(const struct dns_answer *a, sa_family_t family, uint16_t port, struct addr *ret, size_t *n)
 {
 	for (size_t i = 0; i < a->n && *n < ADDRS_MAX; i++) {
-		struct addr *to = &ret[(*n)++];
+		struct addr *to = &ret[*n];
 		*to = (struct addr){ .family = family, .port = port };
 		memcpy(to->ip, a->rec[i].data.p, a->rec[i].data.n);
+		*n += !is_nobody(to);
 	}
 }
 
@@ -135,8 +144,12 @@ static void find_addresses(struct dns *d, struct hosts *h, uint16_t port, uint64
 	for (size_t i = 0; i < h->n; i++) {
 		const struct dns_answer *a4 = &q[2 * i].answer, *a6 = &q[2 * i + 1].answer;
 		set_addresses(&h->host[i], a4, a6, port);
+		bool nobody = a4->n + a6->n > 0 && !h->host[i].undecided;
 		if (h->host[i].n_addr == 0)
-			err_set(why, h->host[i].undecided ? ERR_TEMP : ERR_PERM, "%s", unanswered(a6) ? a6->why : a4->why);
+			err_set(why, h->host[i].undecided ? ERR_TEMP : ERR_PERM, "%s",
+				nobody           ? "what the DNS gives is no host's address"
+				: unanswered(a6) ? a6->why
+						 : a4->why);
 	}
 	for (size_t i = 0; i < 2 * h->n; i++)
 		dns_answer_free(&q[i].answer);

@@ -29,6 +29,7 @@ struct order {
 	bool arrive;         /* TLS-Required: No */
 	bool binary;         /* BINARYMIME: any bytes behind its header, as they are */
 	struct seven *seven; /* it is converted on its way, in this transaction. NULL: sent as it is */
+	uint64_t seven_size; /* the wire_size that it has then */
 	bool retry;          /* some were put off to another transaction on the same connection */
 };
 

@@ -198,6 +198,7 @@ bool peer_open(struct peer *p, const struct host *h, const struct peer_options *
 		snprintf(p->label, sizeof p->label, "%s:%u", h->name, at.port);
 	else
 		snprintf(p->label, sizeof p->label, "%s[%s]:%u", h->name, addr_text(&at, text), at.port);
+	p->at = at;
 	p->local = addr_is_loopback(&at);
 	note_ends(p, o, &at);
 	return talk(p, o, e);

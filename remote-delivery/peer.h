@@ -35,6 +35,7 @@ struct peer {
 	char key[400]; /* of the route, and the host */
 	char name[MADDR_DOMAIN_MAX + 1];
 	char label[MADDR_DOMAIN_MAX + 70]; /* "mx.example[192.0.2.1]:25" */
+	struct addr at;                    /* where it leads; family 0: not connected, or a Unix socket */
 	char tls[100];                     /* for the log: "no", "TLSv1.3:CIPHER:verified" */
 	char hello[MADDR_DOMAIN_MAX + 1];  /* its name in its answer to EHLO */
 	bool local;                        /* over the loopback or a Unix socket */

@@ -15,29 +15,32 @@ static bool fail_all(struct order *o, const struct peer *p, const char *dsn, con
 	return true;
 }
 
-/* Internationalised addresses or headers: RFC 6531 3.4 and 3.6. */
+/* Internationalised addresses or headers: RFC 6531 3.4 and 3.6. Bytes above 127 in a header that nobody declared are old mail, in
+ * some charset or other: it goes on as it came. */
 static bool needs_utf8(const struct order *o, const struct item *it)
 {
-	return o->sender.utf8 || it->addr.utf8 || o->eight_bit_head;
+	return o->sender.utf8 || it->addr.utf8 || (o->options.smtputf8 && o->eight_bit_head);
 }
+
+static uint64_t sent_size(const struct order *o) { return o->seven ? o->seven_size : o->wire_size; }
 
 /* Items that this host can never take are settled. */
 static void check_abilities(struct peer *p, struct order *o)
 {
 	struct err e;
-	if ((p->caps.set & CAP_SIZE) && p->caps.size_max > 0 && o->wire_size > p->caps.size_max) {
-		char text[200];
-		snprintf(text, sizeof text, "the message has %llu bytes, the host takes %llu", (unsigned long long)o->wire_size,
-			(unsigned long long)p->caps.size_max);
-		fail_all(o, p, "5.3.4", text);
-		return;
-	}
 	if (o->binary && (~p->caps.set & (CAP_CHUNKING | CAP_BINARYMIME))) {
 		fail_all(o, p, "5.6.3", "the host does not take messages of any bytes (BINARYMIME)"); /* RFC 3030 3 */
 		return;
 	}
 	if (o->eight_bit && !o->binary && !(p->caps.set & CAP_8BITMIME) && !content_convert(o, &e)) {
 		order_settle(o, &e, "5.6.3", p->label);
+		return;
+	}
+	if ((p->caps.set & CAP_SIZE) && p->caps.size_max > 0 && sent_size(o) > p->caps.size_max) {
+		char text[200];
+		snprintf(text, sizeof text, "the message has %llu bytes, the host takes %llu", (unsigned long long)sent_size(o),
+			(unsigned long long)p->caps.size_max);
+		fail_all(o, p, "5.3.4", text);
 		return;
 	}
 	for (size_t i = 0; i < o->n; i++) {
@@ -50,16 +53,24 @@ static void check_abilities(struct peer *p, struct order *o)
 /* --- commands
  * -------------------------------------------------------------------------------------------------------------------------- */
 
+static bool says_utf8(const struct order *o)
+{
+	bool any = o->options.smtputf8 || o->sender.utf8;
+	for (size_t i = 0; i < o->n && !any; i++)
+		any = !o->item[i].settled && o->item[i].addr.utf8;
+	return any;
+}
+
 static void put_mail_params(const struct peer *p, const struct order *o, struct buf *out)
 {
 	const struct spool_options *opt = &o->options;
-	if ((p->caps.set & CAP_SIZE) && !o->seven) /* converted it has another size */
-		buf_putf(out, " SIZE=%llu", (unsigned long long)o->wire_size);
+	if (p->caps.set & CAP_SIZE)
+		buf_putf(out, " SIZE=%llu", (unsigned long long)sent_size(o));
 	if (o->binary)
 		buf_puts(out, " BODY=BINARYMIME");
 	else if ((p->caps.set & CAP_8BITMIME) && o->eight_bit)
 		buf_puts(out, " BODY=8BITMIME");
-	if ((p->caps.set & CAP_SMTPUTF8) && (opt->smtputf8 || o->sender.utf8 || o->eight_bit_head))
+	if ((p->caps.set & CAP_SMTPUTF8) && says_utf8(o))
 		buf_puts(out, " SMTPUTF8");
 	if (opt->requiretls && p->strict)
 		buf_puts(out, " REQUIRETLS");
@@ -97,8 +108,9 @@ static bool put_rcpt(struct peer *p, struct item *it, struct err *e)
 			}
 		if (*it->req.orcpt)
 			buf_putf(&params, " ORCPT=%s", it->req.orcpt);
-		it->res.dsn_passed = it->req.notify != 0;
 	}
+	it->res.dsn_passed =
+		(p->caps.set & CAP_DSN) && it->req.notify != 0; /* by this host: the one before may have been another */
 	bool ok = peer_put(p, e, "RCPT TO:<%s>%s", maddr_text(&it->addr, rcpt), buf_str(&params));
 	buf_free(&params);
 	return ok;
@@ -242,13 +254,17 @@ static bool unknown_end(struct peer *p, struct order *o, const struct err *e)
 /* RFC 2033 4.2: LMTP answers once for each recipient that was accepted. */
 static bool final_replies(struct peer *p, struct order *o, const struct cfg_remote *cfg, struct err *e)
 {
-	p->c.ignore_wake = true; /* what was begun is finished: its answer decides */
+	p->c.ignore_wake =
+		true; /* what was begun is finished: its answer decides, and cutting the wait short makes duplicates (RFC 1047) */
 	for (size_t i = 0; i < o->n; i++) {
 		struct item *it = &o->item[i];
 		if (it->settled || !it->accepted)
 			continue;
+		p->deadline_ms = MAX(p->deadline_ms, clock_mono_ms() + cfg->remote_done_timeout * 1000);
 		if (!peer_answer(p, cfg->remote_done_timeout, e))
 			return unknown_end(p, o, e);
+		p->broken = p->broken ||
+			    (o->binary && p->last.code >= 400); /* RFC 3030 2: what the host makes of it now is anybody's guess */
 		if (!p->lmtp) {
 			settle_accepted(p, o, "end of data");
 			break;
@@ -273,6 +289,28 @@ static bool broken_off(struct peer *p, const struct cfg_remote *cfg, struct err 
 	return peer_refused(p, "message", e);
 }
 
+/* A transaction that came to nothing is left, so that the connection can be used again. */
+static bool leave(struct peer *p, const struct cfg_remote *cfg)
+{
+	struct err e;
+	if (p->broken || !peer_put(p, &e, "RSET") || !peer_answer(p, cfg->remote_mail_timeout, &e) || p->last.code != 250)
+		p->broken = true;
+	p->idle_ms = clock_mono_ms();
+	return true;
+}
+
+/* RFC 5321 4.3.2: 354, or a refusal. Anything else answers another command than we think: whatever it says, nothing was sent. */
+static bool data_refused(struct peer *p, struct order *o, const struct cfg_remote *cfg, struct err *e)
+{
+	char text[500];
+	if (p->last.code < 400) {
+		p->broken = true;
+		return err_dsn(e, ERR_TEMP, "4.5.0", "an answer out of place: %s", peer_said(p, "DATA", text));
+	}
+	settle_accepted(p, o, "DATA");
+	return leave(p, cfg);
+}
+
 /* RFC 3030 2: BDAT asks for no leave, but all that was said before has been answered. *ret_go: the message may follow. */
 static bool ask_to_send(struct peer *p, struct order *o, const struct cfg_remote *cfg, bool *ret_go, struct err *e)
 {
@@ -284,9 +322,7 @@ static bool ask_to_send(struct peer *p, struct order *o, const struct cfg_remote
 	if (p->broken)
 		return session_over(p, "DATA", e);
 	*ret_go = p->last.code == 354;
-	if (!*ret_go)
-		settle_accepted(p, o, "DATA");
-	return true;
+	return *ret_go || data_refused(p, o, cfg, e);
 }
 
 static bool send_message(struct peer *p, struct order *o, const struct cfg_remote *cfg, struct err *e)
@@ -310,16 +346,6 @@ static bool send_message(struct peer *p, struct order *o, const struct cfg_remot
 		return true;
 	}
 	return false;
-}
-
-/* A transaction without a recipient is left, so that the connection can be used again. */
-static bool leave(struct peer *p, const struct cfg_remote *cfg)
-{
-	struct err e;
-	if (p->broken || !peer_put(p, &e, "RSET") || !peer_answer(p, cfg->remote_mail_timeout, &e) || p->last.code != 250)
-		p->broken = true;
-	p->idle_ms = clock_mono_ms();
-	return true;
 }
 
 static bool carry_out(struct peer *p, struct order *o, const struct cfg_remote *cfg, struct err *e)

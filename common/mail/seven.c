@@ -335,4 +335,5 @@ void seven_written(struct seven *s, struct buf *out)
 {
 	s->out = out;
 	take_end(s);
+	begin(s);
 }

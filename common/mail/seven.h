@@ -21,6 +21,6 @@ bool seven_scanned(struct seven *s, struct err *e) MUST_CHECK;
 #define SEVEN_LINE_MAX (1024u * 1024) /* longer lines cannot be converted */
 #define SEVEN_OUT_MAX(n) (4 * ((n) + SEVEN_LINE_MAX))
 void seven_write(struct seven *s, struct sv piece, struct buf *out);
-void seven_written(struct seven *s, struct buf *out); /* the end */
+void seven_written(struct seven *s, struct buf *out); /* the end; after it the same may be written once more */
 
 #endif

@@ -16,6 +16,12 @@ static char *convert(const char *in, size_t step)
 		for (size_t i = 0; i < text.n; i += step)
 			seven_write(s, sv_sub(text, i, step), &out);
 		seven_written(s, &out);
+		size_t once = out.len;
+		for (size_t i = 0; i < text.n; i += step)
+			seven_write(s, sv_sub(text, i, step), &out);
+		seven_written(s, &out);
+		CU_ASSERT(out.len == 2 * once && memcmp(out.data, out.data + once, once) == 0); /* the same once more */
+		buf_cut(&out, once);
 		ret = mem_dup(buf_sv(&out));
 	} else
 		CU_ASSERT(e.kind == ERR_PERM && strcmp(e.dsn, "5.6.3") == 0);
