@@ -55,7 +55,7 @@ enum dest_verdict dest_verdict(const struct deliver_res *res)
 	if (begins(res->text, "421") || strcmp(res->dsn, "4.7.0") == 0 || strcmp(res->dsn, "4.7.28") == 0 ||
 		strcmp(res->dsn, "4.4.5") == 0)
 		return DEST_TOO_FAST;
-	return begins(res->dsn, "4.4.") ? DEST_AWAY : DEST_WELL;
+	return res->host != 0 ? DEST_AWAY : begins(res->dsn, "4.4.") ? DEST_LOST : DEST_WELL;
 }
 
 /* --- routes ------------------------------------------------------------------------------------------------------------------ */
@@ -299,6 +299,8 @@ void dests_result(struct qmgr *q, const struct rcpt *r, const struct deliver_res
 	case DEST_TOO_FAST:
 		come_up(d);
 		slow_down(d, now);
+		break;
+	case DEST_LOST:
 		break;
 	case DEST_AWAY:
 		d->failures++;

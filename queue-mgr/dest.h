@@ -21,7 +21,8 @@
 
 enum dest_verdict {    /* what an answer says about the destination, not about the message */
 	DEST_WELL,     /* somebody there answered */
-	DEST_AWAY,     /* its hosts cannot be found, reached or talked to */
+	DEST_AWAY,     /* its hosts cannot be found, reached or talked to: no mail gets there */
+	DEST_LOST,     /* it broke off in the midst of this message, which says nothing of others */
 	DEST_TOO_FAST, /* it wants less from us */
 };
 enum dest_verdict dest_verdict(const struct deliver_res *res);

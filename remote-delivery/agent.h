@@ -16,6 +16,7 @@ struct agent {
 	struct sts_policy sts; /* of the order in hand */
 	int wake;
 	struct peer peer; /* kept for the next order, if open */
+	bool reached;     /* for the order in hand a host was ready to take mail */
 	bool aborted;     /* the service ends: the order in hand was not carried out */
 };
 

@@ -79,6 +79,7 @@ static bool use(struct agent *a, struct order *o, bool opened, struct err *e)
 		peer_close(p);
 		return interrupted(a, e);
 	}
+	a->reached = true;
 	bool ok = run(a, o, e);
 	if (!ok || p->broken || a->cfg->remote.remote_idle == 0)
 		peer_close(p);
@@ -174,6 +175,9 @@ static bool run_addresses(
 	return false;
 }
 
+/* What stopped this order is the fate of all mail to the destination. REQUIRETLS asks more than other mail does. */
+static bool all_mail(const struct agent *a, const struct order *o) { return !a->reached && !o->options.requiretls; }
+
 /* A host that says "never" fails the order only if none says "later". */
 static void run_hosts(struct agent *a, struct order *o, const struct route *r, const struct hosts *hosts)
 {
@@ -187,7 +191,7 @@ static void run_hosts(struct agent *a, struct order *o, const struct route *r, c
 			temp = e;
 		snprintf(where, sizeof where, "%s", a->peer.label);
 	}
-	order_settle(o, temp.kind != ERR_NONE ? &temp : &e, "4.4.1", where);
+	order_settle(o, temp.kind != ERR_NONE ? &temp : &e, "4.4.1", where, all_mail(a, o));
 }
 
 static void run_unix(struct agent *a, struct order *o, const struct route *r)
@@ -198,7 +202,7 @@ static void run_unix(struct agent *a, struct order *o, const struct route *r)
 	struct err e;
 	new_peer(&a->peer, "");
 	if (!use(a, o, peer_open_unix(&a->peer, &po, &e), &e))
-		order_settle(o, &e, "4.4.1", a->peer.label);
+		order_settle(o, &e, "4.4.1", a->peer.label, all_mail(a, o));
 }
 
 /* MTA-STS is a domain's, not a route's (RFC 8461 5). */
@@ -228,7 +232,7 @@ static void no_route(struct order *o, const struct route *r, struct err *e)
 		err_add(e, "[relay %.60s]", r->relay->name);
 		snprintf(e->dsn, sizeof e->dsn, "4.3.5");
 	}
-	order_settle(o, e, "4.3.5", "");
+	order_settle(o, e, "4.3.5", "", true);
 }
 
 void deliver(struct agent *a, struct order *o)
@@ -238,10 +242,10 @@ void deliver(struct agent *a, struct order *o)
 	struct err e;
 	uint64_t now = clock_mono_ms();
 	const struct maddr *sender = o->item[0].req.stranger ? NULL : &o->author;
-	a->aborted = false;
+	a->aborted = a->reached = false;
 	o->deadline_ms = now + a->cfg->remote.remote_timeout * 1000;
 	if (!order_begin(o, &e) || !content_measure(o, &e) || !route_find(a->cfg, sender, &o->item[0].addr, &r, &e)) {
-		order_settle(o, &e, "4.3.0", "");
+		order_settle(o, &e, "4.3.0", "", false);
 		return;
 	}
 	if (run_kept(a, o, &r))

@@ -50,9 +50,14 @@ void item_settle(struct item *it, enum deliver_status status, const char *dsn, c
 	snprintf(it->res.text, sizeof it->res.text, "%s", clean.text);
 }
 
-void order_settle(struct order *o, const struct err *e, const char *dsn, const char *where)
+void order_settle(struct order *o, const struct err *e, const char *dsn, const char *where, bool host)
 {
-	for (size_t i = 0; i < o->n; i++)
-		if (!o->item[i].settled)
-			item_settle(&o->item[i], e->kind == ERR_PERM ? FAILED : DEFERRED, *e->dsn ? e->dsn : dsn, where, e->text);
+	bool failed = e->kind == ERR_PERM;
+	for (size_t i = 0; i < o->n; i++) {
+		struct item *it = &o->item[i];
+		if (it->settled)
+			continue;
+		it->res.host = host && !failed;
+		item_settle(it, failed ? FAILED : DEFERRED, *e->dsn ? e->dsn : dsn, where, e->text);
+	}
 }

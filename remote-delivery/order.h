@@ -41,7 +41,8 @@ bool order_open(const struct order *o); /* some item is not settled */
 
 /* Foreign bytes (a reply) go into the log and maybe into a report: they stay one line of text. */
 void item_settle(struct item *it, enum deliver_status status, const char *dsn, const char *where, const char *text);
-/* All that are not settled; e's kind decides: ERR_PERM fails, all others defer. `dsn` for an e without one. */
-void order_settle(struct order *o, const struct err *e, const char *dsn, const char *where);
+/* All that are not settled; e's kind decides: ERR_PERM fails, all others defer. `dsn` for an e without one. With `host`
+ * deferrals say that they are the fate of all mail to the destination. */
+void order_settle(struct order *o, const struct err *e, const char *dsn, const char *where, bool host);
 
 #endif

@@ -33,7 +33,7 @@ static void check_abilities(struct peer *p, struct order *o)
 		return;
 	}
 	if (o->eight_bit && !o->binary && !(p->caps.set & CAP_8BITMIME) && !content_convert(o, &e)) {
-		order_settle(o, &e, "5.6.3", p->label);
+		order_settle(o, &e, "5.6.3", p->label, false);
 		return;
 	}
 	if ((p->caps.set & CAP_SIZE) && p->caps.size_max > 0 && sent_size(o) > p->caps.size_max) {
@@ -338,7 +338,7 @@ static bool send_message(struct peer *p, struct order *o, const struct cfg_remot
 		return final_replies(p, o, cfg, e);
 	if (unread) {
 		p->broken = true; /* no dot was sent: the host drops what it has */
-		order_settle(o, e, "4.3.0", "");
+		order_settle(o, e, "4.3.0", "", false);
 		return true;
 	}
 	if (!broken_off(p, cfg, e) && e->kind == ERR_PERM) {

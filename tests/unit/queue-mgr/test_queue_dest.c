@@ -6,7 +6,7 @@
 
 static const struct deliver_res well = { .status = DELIVERED, .dsn = "2.0.0", .text = "250 ok" };
 static const struct deliver_res away = {
-	.status = DEFERRED, .dsn = "4.4.1", .where = "mx.x.example", .text = "connection refused"
+	.status = DEFERRED, .host = 1, .dsn = "4.4.1", .where = "mx.x.example", .text = "connection refused"
 };
 static const struct deliver_res slow = { .status = DEFERRED, .dsn = "4.7.0", .text = "421 4.7.0 slow down" };
 
@@ -37,26 +37,46 @@ static void an_answer_says_how_the_destination_is(void)
 	static const struct {
 		enum deliver_status status;
 		const char *dsn, *text;
+		uint64_t host;
 		enum dest_verdict verdict;
 	} t[] = {
-		{ DELIVERED, "2.0.0", "250 ok", DEST_WELL },
-		{ FAILED, "5.1.1", "550 no such user", DEST_WELL },
-		{ FAILED, "5.4.4", "no host", DEST_WELL },
-		{ DEFERRED, "4.2.2", "452 mailbox full", DEST_WELL },
-		{ DEFERRED, "4.7.1", "451 greylisted", DEST_WELL },
-		{ DEFERRED, "4.4.1", "connection refused", DEST_AWAY },
-		{ DEFERRED, "4.4.3", "the servers give no answer", DEST_AWAY },
-		{ DEFERRED, "4.4.2", "timed out", DEST_AWAY },
-		{ DEFERRED, "4.7.0", "451 4.7.0 slow down", DEST_TOO_FAST },
-		{ DEFERRED, "4.3.2", "421 4.3.2 too many connections", DEST_TOO_FAST },
-		{ DEFERRED, "4.7.28", "421-4.7.28 unusual rate", DEST_TOO_FAST },
+		{ DELIVERED, "2.0.0", "250 ok", 0, DEST_WELL },
+		{ FAILED, "5.1.1", "550 no such user", 0, DEST_WELL },
+		{ FAILED, "5.4.4", "no host", 0, DEST_WELL },
+		{ DEFERRED, "4.2.2", "452 mailbox full", 0, DEST_WELL },
+		{ DEFERRED, "4.7.1", "451 greylisted", 0, DEST_WELL },
+		{ DEFERRED, "4.4.1", "connection refused", 1, DEST_AWAY },
+		{ DEFERRED, "4.4.3", "the servers give no answer", 1, DEST_AWAY },
+		{ DEFERRED, "4.4.2", "no greeting in time", 1, DEST_AWAY },
+		{ DEFERRED, "4.7.5", "its certificate is not valid", 1, DEST_AWAY },
+		{ DEFERRED, "4.4.2", "lost in mid-message", 0, DEST_LOST },
+		{ DEFERRED, "4.7.0", "451 4.7.0 slow down", 0, DEST_TOO_FAST },
+		{ DEFERRED, "4.3.2", "421 4.3.2 too many connections", 0, DEST_TOO_FAST },
+		{ DEFERRED, "4.7.28", "421-4.7.28 unusual rate", 0, DEST_TOO_FAST },
 	};
 	for (size_t i = 0; i < COUNT(t); i++) {
-		struct deliver_res res = { .status = t[i].status };
+		struct deliver_res res = { .status = t[i].status, .host = t[i].host };
 		snprintf(res.dsn, sizeof(res.dsn), "%s", t[i].dsn);
 		snprintf(res.text, sizeof(res.text), "%s", t[i].text);
 		CU_ASSERT_EQUAL(dest_verdict(&res), t[i].verdict);
 	}
+}
+
+static void a_message_that_breaks_connections_takes_nothing_down(void)
+{
+	static const struct deliver_res lost = { .status = DEFERRED, .dsn = "4.4.2", .text = "lost in mid-message" };
+	struct bench b;
+	bench_init(&b);
+	struct rcpt r = rcpt_to("a@x.example", 10);
+	for (int i = 0; i < 10; i++)
+		deliver(&b, &r, &lost);
+	CU_ASSERT_STRING_EQUAL(shown(&b, "x.example").state, "up");
+	for (int i = 1; i < DEST_FAILURES; i++)
+		deliver(&b, &r, &away);
+	deliver(&b, &r, &lost); /* nor does it prove that it is well */
+	deliver(&b, &r, &away);
+	CU_ASSERT_STRING_EQUAL(shown(&b, "x.example").state, "down");
+	bench_free(&b);
 }
 
 static void what_cannot_be_reached_is_down_after_a_few_failures_in_a_row(void)
@@ -188,6 +208,7 @@ static void a_destination_is_a_route_and_its_host_or_a_domain(void)
 void suite_queue_dest(void)
 {
 	static const struct unit_case cases[] = { UNIT(an_answer_says_how_the_destination_is),
+		UNIT(a_message_that_breaks_connections_takes_nothing_down),
 		UNIT(what_cannot_be_reached_is_down_after_a_few_failures_in_a_row), UNIT(one_that_is_too_fast_for_it_learns),
 		UNIT(the_admins_rate_is_kept), UNIT(no_more_are_remembered_than_there_is_room_for),
 		UNIT(a_destination_is_a_route_and_its_host_or_a_domain), UNIT_END };

@@ -44,10 +44,11 @@ static void what_is_settled_stays_so(void)
 	item_settle(&items[0], DELIVERED, "", "", "");
 	CU_ASSERT_TRUE(order_open(&o));
 	err_dsn(&e, ERR_PEER, "", "gone");
-	order_settle(&o, &e, "4.4.2", "host");
+	order_settle(&o, &e, "4.4.2", "host", true);
 	CU_ASSERT_FALSE(order_open(&o));
 	CU_ASSERT(items[0].res.status == DELIVERED && items[1].res.status == DEFERRED);
 	CU_ASSERT_STRING_EQUAL(items[1].res.dsn, "4.4.2");
+	CU_ASSERT(items[1].res.host == 1 && items[0].res.host == 0);
 }
 
 static void orders_that_do_not_fit_together_are_settled_at_once(void)
