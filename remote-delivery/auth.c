@@ -104,7 +104,8 @@ static bool scram(struct login *l, struct err *e)
 static const struct {
 	const char *name;
 	bool (*run)(struct login *l, struct err *e);
-} mechanisms[] = { { "SCRAM-SHA-256", scram }, { "PLAIN", plain }, { "LOGIN", login } }; /* the best first */
+	bool shows; /* the password itself goes to whoever is at the other end */
+} mechanisms[] = { { "SCRAM-SHA-256", scram, false }, { "PLAIN", plain, true }, { "LOGIN", login, true } }; /* the best first */
 
 static bool offered(const struct peer *p, const char *name)
 {
@@ -116,16 +117,24 @@ static bool offered(const struct peer *p, const char *name)
 }
 
 /* Whatever goes wrong is not the message's fault. */
-static bool run(struct login *l, struct err *e)
+static bool run(struct login *l, bool may_show, struct err *e)
 {
+	bool withheld = false;
 	for (size_t i = 0; i < COUNT(mechanisms); i++) {
 		if (!offered(l->p, mechanisms[i].name))
 			continue;
+		if (mechanisms[i].shows && !may_show) {
+			withheld = true;
+			continue;
+		}
 		bool ok = mechanisms[i].run(l, e);
 		e->kind = ok || e->kind == ERR_NONE ? e->kind : ERR_TEMP;
 		l->p->broken = l->p->broken || (!ok && l->p->last.code == 334); /* in mid-dialogue: no QUIT */
 		return ok;
 	}
+	if (withheld)
+		return err_dsn(e, ERR_TEMP, "4.7.11", "no password is shown to a host that is not verified: %s",
+			*l->p->doubt ? l->p->doubt : "the route gives an address, not a name");
 	return err_dsn(e, ERR_TEMP, "4.7.8", "it offers no way to authenticate that is known here (AUTH %.100s)", l->p->caps.auth);
 }
 
@@ -139,5 +148,5 @@ bool authenticate(struct peer *p, const struct peer_options *o, struct err *e)
 	};
 	if (!p->encrypted && !p->local)
 		return err_dsn(e, ERR_TEMP, "4.7.11", "[relay %.60s]: no password is sent without TLS", r->name);
-	return run(&l, e);
+	return run(&l, p->verified || p->local || r->password_to_unverified, e);
 }

@@ -40,6 +40,7 @@ struct peer {
 	char hello[MADDR_DOMAIN_MAX + 1];  /* its name in its answer to EHLO */
 	bool local;                        /* over the loopback or a Unix socket */
 	bool tls_tried, encrypted, verified;
+	char doubt[120];            /* why it is not verified, if that was asked for */
 	bool strict;                /* it will go on as REQUIRETLS says */
 	bool lax;                   /* opened without the receiver's demands: TLS-Required: No */
 	bool tls_failed;            /* not opened, for TLS alone */

@@ -129,11 +129,29 @@ static bool apply_sts(const struct secure_ask *q, struct secure *s, struct tls_a
 
 /* --- all of it -------------------------------------------------------------------------------------------------------------- */
 
+/* The host's name is not just what some DNS answer said. */
+static bool sure_of_host(const struct secure_ask *q)
+{
+	return q->route->kind != ROUTE_MX || q->hosts->secure ||
+	       (q->sts->mode != STS_NONE && sts_allows(q->sts->mx, q->host->name));
+}
+
+/* Whoever forges an MX record chooses the name that is in it, and has a certificate for that. Then the certificate must be for what
+ * was configured or addressed, the domain or a name below it; without MX records the host is the domain. */
+static void set_names(const struct secure_ask *q, struct secure *s)
+{
+	s->names[0] = s->sni;
+	if (sure_of_host(q) || !q->hosts->mx)
+		return;
+	snprintf(s->below, sizeof s->below, ".%s", q->route->host);
+	s->names[0] = s->below + 1;
+	s->names[1] = s->below;
+}
+
 /* Whose host it is must be certain, and who answers (RFC 8689 4.2.1). */
 static bool apply_requiretls(const struct secure_ask *q, struct secure *s, struct err *e)
 {
-	bool sure = q->route->kind != ROUTE_MX || q->hosts->secure ||
-		    (q->sts->mode != STS_NONE && sts_allows(q->sts->mx, q->host->name));
+	bool sure = sure_of_host(q);
 	if (!q->requiretls)
 		return true;
 	s->requiretls = true;
@@ -160,7 +178,8 @@ static bool plan(struct dns *d, const struct secure_ask *q, struct secure *s, st
 	bool literal = q->host->name[0] == '[';
 	s->level = MIN(wished(wish), SECURE_NAME);
 	s->sni = literal ? NULL : q->host->name;
-	s->names[0] = s->sni;
+	s->prove = !literal && q->route->relay && q->route->relay->user[0] != '\0';
+	set_names(q, s);
 	bool ask = !q->arrive || wish == CFG_WISH_DANE;
 	if (ask && wish != CFG_WISH_NONE && wish != CFG_WISH_VERIFY && !find_dane(d, q, s, t, e))
 		return false;

@@ -19,10 +19,12 @@ enum secure_level {  /* each demands what the ones before it do */
 struct secure {
 	enum secure_level level;
 	bool look;       /* level MAY: the certificate is looked at all the same, for the report (MTA-STS testing) */
+	bool prove;      /* a password is meant for it: looked at, whatever the level */
 	bool requiretls; /* the peer must promise to go on like this */
 	enum tls_policy_type policy;
 	const char *sni; /* NULL: the host is an address. Points into the host, as all names do */
 	const char *names[3];
+	char below[MADDR_DOMAIN_MAX + 2]; /* one of them: ".example.org" is any name below it */
 	struct tls_tlsa tlsa[TLSA_MAX];
 	size_t n_tlsa;
 	char base[DNS_NAME_MAX];  /* of the TLSA records */

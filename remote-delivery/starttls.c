@@ -43,6 +43,7 @@ static bool judge(struct peer *p, const struct peer_options *o, const struct tls
 	const struct secure *s = o->secure;
 	p->verified = f->peer_verified;
 	p->encrypted = true;
+	snprintf(p->doubt, sizeof p->doubt, "%.119s", f->why);
 	snprintf(p->tls, sizeof p->tls, "%s:%s:%s", f->version, f->cipher, kind_of(s, f));
 	snprintf(o->attempt->version, sizeof o->attempt->version, "%s", f->version);
 	snprintf(o->attempt->cipher, sizeof o->attempt->cipher, "%s", f->cipher);
@@ -54,16 +55,16 @@ static bool judge(struct peer *p, const struct peer_options *o, const struct tls
 	if (s->level < SECURE_NAME)
 		return true;
 	return err_dsn(e, s->requiretls ? ERR_PERM : ERR_TEMP, s->requiretls ? "5.7.30" : "4.7.5",
-		"the certificate is not good for %.100s: %s", s->sni, f->why);
+		"the certificate is not good for %.100s: %s", s->names[0], f->why);
 }
 
 static bool shake_hands(struct peer *p, const struct peer_options *o, struct err *e)
 {
 	const struct secure *s = o->secure;
 	struct tls_facts f = { .resumed = false };
-	struct tls_connect_options to = { .verify = s->level == SECURE_DANE              ? TLS_VERIFY_DANE
-						    : s->level == SECURE_NAME || s->look ? TLS_VERIFY_NAME
-											 : TLS_VERIFY_NONE,
+	struct tls_connect_options to = { .verify = s->level == SECURE_DANE                          ? TLS_VERIFY_DANE
+						    : s->level == SECURE_NAME || s->look || s->prove ? TLS_VERIFY_NAME
+												     : TLS_VERIFY_NONE,
 		.sni = s->sni,
 		.names = s->names,
 		.tlsa = s->tlsa,

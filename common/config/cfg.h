@@ -199,6 +199,7 @@ struct cfg_relay {
 	int tls;                    /* enum cfg_tls_wish */
 	uint64_t connections, rate; /* 0: as for all destinations */
 	const char *user;
+	bool password_to_unverified;
 	struct cfg_list source;
 };
 

@@ -129,8 +129,9 @@ static void check_user(const struct cfg *c, const struct cfg_relay *r, struct ve
 		cfg_fault(faults, line, "user needs relay_password_file, where the password is");
 	if (r->host[0] == '\0')
 		cfg_fault(faults, line, "user needs host: a password is not for whomever an MX record names");
-	else if (r->tls < CFG_WISH_VERIFY)
-		cfg_warn(faults, line, "user without tls = verify or dane: whoever poses as the host may learn the password");
+	else if (r->password_to_unverified && r->tls < CFG_WISH_VERIFY)
+		cfg_warn(faults, line,
+			"password_to_unverified without tls = verify or dane: whoever poses as the host may learn the password");
 }
 
 /* `local`: our own domains. */

@@ -40,10 +40,11 @@ const struct cfg_param cfg_relay_params[] = {
 	CFG_ENUM(struct cfg_relay, accept_from, "users", accepts, "Who may send to these domains. users: those who may send anywhere; the section says only where mail goes. anyone: every client, as this host is their backup MX or gateway; not with senders, nor for `*`."),
 	CFG_STR(struct cfg_relay, host, "", 300, "Next hop: host or host:port, whose MX is asked for; [host] or [host]:port, [192.0.2.1]:port: no MX; unix:/path for LMTP. Empty: the domain's MX."),
 	CFG_ENUM(struct cfg_relay, protocol, "smtp", protocols, "What the next hop speaks."),
-	CFG_ENUM(struct cfg_relay, tls, "may", tls_wishes, "none: never TLS. may: when offered, and as DANE or MTA-STS demand. require: always, whoever answers. verify: the certificate must be good for the host's name. dane: it must be the one that DNS names (RFC 7672)."),
+	CFG_ENUM(struct cfg_relay, tls, "may", tls_wishes, "none: never TLS. may: when offered, and as DANE or MTA-STS demand. require: always, whoever answers. verify: the certificate must be good for the host's name; for a host that an unsigned MX record names, and no MTA-STS policy, it must be good for the domain, or a name below it. dane: it must be the one that DNS names (RFC 7672)."),
 	CFG_UINT(struct cfg_relay, connections, "0", 0, 1000, "Most deliveries at once to the host, or to each domain, of this route, below destination_connections_max. 0: only that."),
 	CFG_UINT(struct cfg_relay, rate, "0", 0, 1000000, "Most messages to it in a minute. 0: destination_rate."),
-	CFG_STR(struct cfg_relay, user, "", 128, "Authenticate as this user (AUTH, by SCRAM-SHA-256, PLAIN or LOGIN), with the password in relay_password_file; only under TLS, but to the loopback."),
+	CFG_STR(struct cfg_relay, user, "", 128, "Authenticate as this user (AUTH, by SCRAM-SHA-256, PLAIN or LOGIN), with the password in relay_password_file; only under TLS, but to the loopback. PLAIN and LOGIN, which show the password, only to a host whose certificate is verified, whatever tls says."),
+	CFG_BOOL(struct cfg_relay, password_to_unverified, "no", "PLAIN and LOGIN also to a host whose certificate is not verified: whoever poses as it learns the password."),
 	CFG_LIST(struct cfg_relay, source, "", 2, "Local addresses to connect from, at most one of each family."),
 	CFG_END
 };

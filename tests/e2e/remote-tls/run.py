@@ -79,6 +79,9 @@ hosts = {h.name: h for h in (
     Host("stsplain", "clear", tls=None, sts=("enforce", "mx.stsplain.clear")),
     Host("ststrial", "clear", tls="self", sts=("testing", "mx.ststrial.clear")),
     Host("unproved", "clear", caps=CAPS + ("REQUIRETLS",)),
+    Host("below", "clear"),
+    Host("itself", "clear", dns="itself.clear"),
+    Host("signed", dns="mx.signed.example"),
 )}
 hosts["dane"].tlsa = ["3 1 1 " + certs.tlsa("dane")]
 hosts["strict"].tlsa = ["3 1 1 " + certs.tlsa("strict")]
@@ -95,7 +98,11 @@ SECTIONS = "".join(f"""
 domains = {name}.clear
 host = [mx.{name}.clear]
 tls = {wish}
-""" for name, wish in (("verified", "verify"), ("selfmade", "verify"), ("misnamed", "verify"), ("old", "verify"), ("bare", "require"), ("nodane", "dane")))
+""" for name, wish in (("verified", "verify"), ("selfmade", "verify"), ("misnamed", "verify"), ("old", "verify"), ("bare", "require"), ("nodane", "dane"))) + """
+[relay mx]
+domains = below.clear, itself.clear, forged.clear, other.example
+tls = verify
+"""
 
 
 def send(i, name):
@@ -225,6 +232,20 @@ def mta_sts(i):
     claim("a policy proves whose host it is, for REQUIRETLS", len(hosts["stsgood"].sink.wait(before + 1, 10)) == before + 1, "\n".join(i.log().splitlines()[-6:]))
 
 
+def mx_names(i):
+    """tls = verify, and the host is what an MX record says."""
+    arrives(i, "below", r"TLSv1.3:[A-Z0-9_]*:verified")
+    arrives(i, "itself", r"TLSv1.3:[A-Z0-9_]*:verified")
+    before = len(hosts["verified"].got())
+    i.send("al@forged.clear")
+    claim("whoever forges an MX record has a certificate for the name in it: that proves nothing",
+          i.wait_log(r" deferred to=al@forged.clear .*dsn=4.7.5 .*not good for forged.clear", secs=10), "\n".join(i.log().splitlines()[-8:]))
+    claim("and nothing is sent", len(hosts["verified"].got()) == before)
+    i.send("al@other.example")
+    claim("a signed one may name any host", len(hosts["signed"].sink.wait(1, 10)) == 1 and i.wait_log(r" sent relay=mx.signed.*:verified"),
+          "\n".join(i.log().splitlines()[-8:]))
+
+
 def spoil(text):
     return "\n".join(line.replace("cd" * 32, "ce" * 32) if "TLSA" in line and "RRSIG" not in line else line for line in text.split("\n"))
 
@@ -235,6 +256,7 @@ in.danealias CNAME mx.dane
 daneout    MX 10 out.daneout
 out.daneout CNAME mx.may.clear.
 _{port}._tcp.out.daneout TLSA 3 1 1 {certs.tlsa("may")}
+other      MX 10 mx.signed
 danelost   MX 10 out.danelost
 out.danelost CNAME mx.may.clear.
 _{port}._tcp.out.danelost TLSA 3 1 1 {"ab" * 32}
@@ -242,7 +264,8 @@ _{port}._tcp.out.danelost TLSA 3 1 1 {"ab" * 32}
 
 
 def zone(name):
-    return "\n".join(line for h in hosts.values() if h.zone == name for line in h.records()) + (ALIASES if name == "example" else "")
+    more = {"example": ALIASES, "clear": "\nforged MX 10 mx.verified\n"}
+    return "\n".join(line for h in hosts.values() if h.zone == name for line in h.records()) + more[name]
 
 
 zones = Zones({"example": zone("example"), "clear": zone("clear")}, signed=("example",), spoil=spoil)
@@ -257,7 +280,7 @@ if STS:
 else:
     skip("MTA-STS", "HTTPS is port 443, which is root's")
 try:
-    run(sections, welcome, demanded, dane, requiretls, tls_required_no, *([mta_sts] if STS else []),
+    run(sections, welcome, demanded, mx_names, dane, requiretls, tls_required_no, *([mta_sts] if STS else []),
         sets=[f"dns_servers = 127.0.0.1@{zones.port}", f"dns_trust_anchor_file = {zones.anchor}", f"tls_ca_file = {certs.ca}",
               f"remote_port = {port}", "trusted_networks = 127.0.0.0/8", "dns_timeout = 5s", "tls_timeout = 2s"])
 finally:
