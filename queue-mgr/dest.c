@@ -11,8 +11,10 @@
 #define PUT_OFF_PER_TURN 100
 #define JITTER_PARTS 8
 #define RATE_WINDOW 60 /* seconds */
+#define RATE_LEAST 5   /* a minute: is that too fast too, the rests make it slower */
 #define FORGET_AT_ONCE (DESTS_MAX / 4)
 #define MS 1000
+#define MINUTE_US 60000000u
 
 struct dest_info {
 	struct qmgr *q;
@@ -24,10 +26,13 @@ struct dest_info {
 	unsigned pauses;       /* since it is down */
 	uint32_t until;        /* DOWN: when it is probed */
 	uint32_t rest;         /* nothing is begun before; 0: none */
+	uint32_t calm;         /* until when the rest is one that it asked for */
+	uint64_t next_us;      /* by its rate the next may begin then */
 	unsigned cap;          /* learnt: connections at once; 0: none */
 	uint64_t rate;         /* learnt: messages a minute; 0: none */
 	uint32_t lesson;       /* until when both hold */
-	uint32_t minute, sent; /* messages begun in the RATE_WINDOW that began then */
+	uint32_t minute;       /* when this RATE_WINDOW began */
+	uint32_t sent, before; /* messages begun in it, and in the one before */
 	uint64_t delivered, deferred;
 	uint32_t heard; /* when it said `reply` */
 	char reply[300];
@@ -40,6 +45,7 @@ struct dests {
 	struct hmap *by_key;
 	struct dest_info *put_off; /* down, and something may wait */
 	struct ev_timer again;
+	uint32_t full; /* when there was nothing to forget */
 };
 
 /* --- what an answer means ---------------------------------------------------------------------------------------------------- */
@@ -57,6 +63,10 @@ enum dest_verdict dest_verdict(const struct deliver_res *res)
 		return DEST_TOO_FAST;
 	return res->host != 0 ? DEST_AWAY : begins(res->dsn, "4.4.") ? DEST_LOST : DEST_WELL;
 }
+
+static struct sv key_of(const uint32_t *key) { return (struct sv){ (const char *)key, sizeof(*key) }; }
+
+static struct dest_info *find(const struct qmgr *q, uint32_t key) { return hmap_get(q->dests->by_key, key_of(&key)); }
 
 /* --- routes ------------------------------------------------------------------------------------------------------------------ */
 
@@ -84,30 +94,48 @@ static const char *place_of(const struct cfg_relay *relay, const struct rcpt *r)
 	return relay != NULL && relay->host[0] != '\0' ? relay->host : domain_of(r);
 }
 
-void dests_route(const struct qmgr *q, struct msg *m)
+static bool is_at(const struct dest_info *d, const struct cfg_relay *relay, const struct rcpt *r)
+{
+	return d->relay == relay && sv_ieqs(sv_of(place_of(relay, r)), d->name);
+}
+
+/* Keys are short, and anybody can find a domain that has the key of another: where that is known to be another's, this one takes
+ * the next. Else who is down could take down whom he likes. */
+static void route(const struct qmgr *q, struct rcpt *r)
 {
 	char text[1024];
-	for (size_t i = 0; i < m->n_rcpt; i++) {
-		struct rcpt *r = &m->rcpt[i];
-		const struct cfg_relay *relay = r->cls == CLASS_REMOTE ? relay_of(q, r) : NULL;
-		if (relay == NULL)
-			continue;
+	const struct cfg_relay *relay = relay_of(q, r);
+	const struct dest_info *d;
+	if (relay != NULL) {
 		snprintf(text, sizeof(text), "%s %s", relay->name, place_of(relay, r));
 		r->unit.dest = sched_dest(LANE_REMOTE, hash_key(sv_of(text)));
 	}
+	while ((d = find(q, r->unit.dest)) != NULL && !is_at(d, relay, r))
+		r->unit.dest = sched_dest(LANE_REMOTE, r->unit.dest + 2);
+}
+
+void dests_route(const struct qmgr *q, struct msg *m)
+{
+	for (size_t i = 0; i < m->n_rcpt; i++)
+		if (m->rcpt[i].cls == CLASS_REMOTE)
+			route(q, &m->rcpt[i]);
+}
+
+static struct dest_info *find_of(const struct qmgr *q, const struct rcpt *r)
+{
+	struct dest_info *d = r->cls == CLASS_REMOTE ? find(q, r->unit.dest) : NULL;
+	return d != NULL && is_at(d, relay_of(q, r), r) ? d : NULL;
 }
 
 static const char *route_name(const struct dest_info *d) { return d->relay != NULL ? d->relay->name : ""; }
 
 /* --- remembering ------------------------------------------------------------------------------------------------------------- */
 
-static struct sv key_of(const uint32_t *key) { return (struct sv){ (const char *)key, sizeof(*key) }; }
-
-static struct dest_info *find(const struct qmgr *q, uint32_t key) { return hmap_get(q->dests->by_key, key_of(&key)); }
-
-static bool is_quiet(const struct dest_info *d, uint32_t now)
+static bool is_quiet(const struct dest_info *d, uint32_t now, bool or_down)
 {
-	return d->state == UP && d->rest == 0 && d->lesson <= now && !d->in_put_off && sched_busy(d->q->sched, d->key) == 0;
+	const struct sched *s = d->q->sched;
+	return (or_down || (d->state != DOWN && d->rest <= now && d->lesson <= now)) && !d->in_put_off &&
+	       sched_busy(s, d->key) == 0 && sched_waiting_for(s, d->key) == 0;
 }
 
 static void forget(struct dest_info *d)
@@ -119,17 +147,27 @@ static void forget(struct dest_info *d)
 	free(d);
 }
 
-/* A walk over all, but only once for many new ones. */
-static void make_room(struct qmgr *q, uint32_t now)
+static size_t forget_some(struct qmgr *q, uint32_t now, bool or_down)
 {
 	size_t cursor = 0, n = 0;
 	struct sv key;
 	void *value;
 	while (n < FORGET_AT_ONCE && hmap_next(q->dests->by_key, &cursor, &key, &value))
-		if (is_quiet(value, now)) {
+		if (is_quiet(value, now, or_down)) {
 			forget(value);
 			n++;
 		}
+	return n;
+}
+
+/* A walk over all, but only once for many new ones, or once in a second. Dead domains, which anybody can name, must not keep the
+ * limits of others out. */
+static void make_room(struct qmgr *q, uint32_t now)
+{
+	if (q->dests->full == now)
+		return;
+	if (forget_some(q, now, false) == 0 && forget_some(q, now, true) == 0)
+		q->dests->full = now;
 }
 
 static void on_pause_over(struct ev_timer *t, void *arg);
@@ -139,7 +177,7 @@ static struct dest_info *get(struct qmgr *q, const struct rcpt *r)
 {
 	struct dest_info *d = find(q, r->unit.dest);
 	if (d != NULL)
-		return d;
+		return is_at(d, relay_of(q, r), r) ? d : NULL;
 	if (hmap_len(q->dests->by_key) >= DESTS_MAX)
 		make_room(q, q_now());
 	d = mem_new(sizeof(*d));
@@ -175,12 +213,39 @@ static void set_cap(struct dest_info *d)
 	sched_cap(d->q->sched, d->key, cap);
 }
 
-static void rest_until(struct dest_info *d, uint32_t when)
+static void rest_for(struct dest_info *d, uint64_t ms)
 {
-	uint32_t now = q_now();
-	d->rest = when;
-	ev_timer_set(d->q->loop, &d->timer, (when > now ? when - now : 1) * (uint64_t)MS);
+	d->rest = q_now() + (uint32_t)((ms + MS - 1) / MS);
+	ev_timer_set(d->q->loop, &d->timer, ms);
 	set_cap(d);
+}
+
+/* Evenly: each message pays for its share of the minute, and the next one begins when that is over. */
+static void keep_pace(struct dest_info *d)
+{
+	uint64_t now = ev_now_ms(d->q->loop) * MS, rate = rate_of(d);
+	if (rate == 0)
+		return;
+	d->next_us = MAX(d->next_us, now) + MINUTE_US / rate;
+	if (d->next_us >= now + MS)
+		rest_for(d, (d->next_us - now) / MS);
+}
+
+static void count_sent(struct dest_info *d, uint32_t now)
+{
+	if (now - d->minute >= RATE_WINDOW) {
+		d->before = now - d->minute < 2 * RATE_WINDOW ? d->sent : 0;
+		d->minute = now;
+		d->sent = 0;
+	}
+	d->sent++;
+}
+
+/* Messages in the last minute, as if those of the window before had come evenly. */
+static uint32_t sent_lately(const struct dest_info *d, uint32_t now)
+{
+	uint32_t age = MIN(now - d->minute, (uint32_t)RATE_WINDOW);
+	return d->sent + d->before * (RATE_WINDOW - age) / RATE_WINDOW;
 }
 
 static void forget_lesson(struct dest_info *d)
@@ -199,24 +264,21 @@ void dests_sent(struct qmgr *q, const struct rcpt *r)
 		return;
 	if (d->lesson > 0 && d->lesson <= now)
 		forget_lesson(d);
-	if (now - d->minute >= RATE_WINDOW) {
-		d->minute = now;
-		d->sent = 0;
-	}
-	d->sent++;
-	if (rate_of(d) > 0 && d->sent >= rate_of(d))
-		rest_until(d, d->minute + RATE_WINDOW);
+	count_sent(d, now);
+	keep_pace(d);
 }
 
 static void slow_down(struct dest_info *d, uint32_t now)
 {
 	unsigned at_once = MAX(sched_window(d->q->sched, d->key), 1u);
-	if (d->rest > now && d->lesson > now) /* said by another connection of the same crowd: one lesson */
+	if (d->calm > now) /* said by another connection of the same crowd: one lesson */
 		return;
 	d->cap = MAX((d->cap > 0 ? MIN(d->cap, at_once) : at_once) / 2, 1u);
-	d->rate = MAX(MAX(d->sent, 1u) / 2, 1u);
+	d->rate = MAX(sent_lately(d, now) / 2, RATE_LEAST);
 	d->lesson = now + DEST_LESSON;
-	rest_until(d, now + (uint32_t)MIN(DEST_THROTTLED, MAX(d->q->queue->retry_max, 1u)));
+	uint32_t pause = (uint32_t)MIN(DEST_THROTTLED, MAX(d->q->queue->retry_max, 1u));
+	d->calm = now + pause;
+	rest_for(d, pause * (uint64_t)MS);
 	LOG_WARN("destination-slowed", KV_STR("destination", d->name), KV_STR("route", route_name(d)),
 		KV_U64("connections", d->cap), KV_U64("per_minute", d->rate), KV_U64("for", DEST_LESSON),
 		KV_STR("reply", d->reply));
@@ -285,7 +347,7 @@ static void keep_reply(struct dest_info *d, const struct deliver_res *res, uint3
 
 void dests_result(struct qmgr *q, const struct rcpt *r, const struct deliver_res *res)
 {
-	struct dest_info *d = r->cls == CLASS_REMOTE ? find(q, r->unit.dest) : NULL;
+	struct dest_info *d = find_of(q, r);
 	uint32_t now = q_now();
 	if (d == NULL)
 		return;

@@ -5,8 +5,8 @@
  * down") is left alone for a minute (never longer than retry_max) and gets less at once and in a minute from then on, until an hour
  * without such words has passed.
  *
- * Bounded: DESTS_MAX are remembered, those that were quiet for longest are forgotten first. Nothing is on disk: after a restart all
- * is learnt anew. Times are Unix seconds. */
+ * Bounded: DESTS_MAX are remembered, quiet ones are forgotten first, then those that are down and have no mail waiting. Nothing is
+ * on disk: after a restart all is learnt anew. Times are Unix seconds. */
 #ifndef QUEUE_DEST_H
 #define QUEUE_DEST_H
 

@@ -49,7 +49,7 @@ const struct cfg_param cfg_queue_params[] = {
 	CFG_SECS(struct cfg_queue, delay_warning, "4h", 0, 31536000, "The sender is told once that a message is delayed. 0: never."),
 	CFG_UINT(struct cfg_queue, queue_active_max, "1000", 10, 100000, "Messages in delivery at once."),
 	CFG_UINT(struct cfg_queue, destination_connections_max, "20", 1, 1000, "Most connections to one domain at once. It begins with fewer and gets more while deliveries succeed."),
-	CFG_UINT(struct cfg_queue, destination_rate, "0", 0, 1000000, "Most messages to one domain in a minute. 0: no limit but what the domain itself asks for."),
+	CFG_UINT(struct cfg_queue, destination_rate, "0", 0, 1000000, "Most messages to one domain in a minute, evenly spread. 0: no limit but what the domain itself asks for."),
 	CFG_UINT(struct cfg_queue, local_slots, "8", 1, 1000, "Local deliveries at once."),
 	CFG_SIZE(struct cfg_queue, queue_free_min, "128M", 0, (int64_t)1 << 40, "With less space free on the queue's file system new mail gets 452."),
 	CFG_UINT(struct cfg_queue, queue_free_inodes_min, "2000", 0, 1000000000, "The same for inodes."),

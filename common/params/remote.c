@@ -42,7 +42,7 @@ const struct cfg_param cfg_relay_params[] = {
 	CFG_ENUM(struct cfg_relay, protocol, "smtp", protocols, "What the next hop speaks."),
 	CFG_ENUM(struct cfg_relay, tls, "may", tls_wishes, "none: never TLS. may: when offered, and as DANE or MTA-STS demand. require: always, whoever answers. verify: the certificate must be good for the host's name; for a host that an unsigned MX record names, and no MTA-STS policy, it must be good for the domain, or a name below it. dane: it must be the one that DNS names (RFC 7672)."),
 	CFG_UINT(struct cfg_relay, connections, "0", 0, 1000, "Most deliveries at once to the host, or to each domain, of this route, below destination_connections_max. 0: only that."),
-	CFG_UINT(struct cfg_relay, rate, "0", 0, 1000000, "Most messages to it in a minute. 0: destination_rate."),
+	CFG_UINT(struct cfg_relay, rate, "0", 0, 1000000, "Most messages to it in a minute, evenly spread. 0: destination_rate."),
 	CFG_STR(struct cfg_relay, user, "", 128, "Authenticate as this user (AUTH, by SCRAM-SHA-256, PLAIN or LOGIN), with the password in relay_password_file; only under TLS, but to the loopback. PLAIN and LOGIN, which show the password, only to a host whose certificate is verified, whatever tls says."),
 	CFG_BOOL(struct cfg_relay, password_to_unverified, "no", "PLAIN and LOGIN also to a host whose certificate is not verified: whoever poses as it learns the password."),
 	CFG_LIST(struct cfg_relay, source, "", 2, "Local addresses to connect from, at most one of each family."),

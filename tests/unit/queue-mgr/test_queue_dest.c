@@ -2,6 +2,7 @@
 #include "unit/queue-mgr/bench.h"
 
 #include "queue-mgr/dest.h"
+#include "base/clock.h"
 #include "unit/unit.h"
 
 static const struct deliver_res well = { .status = DELIVERED, .dsn = "2.0.0", .text = "250 ok" };
@@ -123,17 +124,73 @@ static void one_that_is_too_fast_for_it_learns(void)
 	bench_free(&b);
 }
 
-static void the_admins_rate_is_kept(void)
+static void what_is_learnt_of_one_message_does_not_stop_the_mail(void)
 {
 	struct bench b;
 	bench_init(&b);
-	b.cfg.queue.destination_rate = 3;
 	struct rcpt r = rcpt_to("a@x.example", 10);
-	deliver(&b, &r, &well);
-	deliver(&b, &r, &well);
-	CU_ASSERT_STRING_EQUAL(shown(&b, "x.example").state, "up");
-	deliver(&b, &r, &well);
+	deliver(&b, &r, &slow);
+	CU_ASSERT_EQUAL(shown(&b, "x.example").per_minute, 5);
+	bench_free(&b);
+}
+
+static bool may_begin(struct bench *b) { return shown(b, "x.example").connections > 0; }
+
+static void the_admins_rate_is_kept_evenly(void)
+{
+	struct bench b;
+	bench_init(&b);
+	b.cfg.queue.destination_rate = 120;
+	struct rcpt r = rcpt_to("a@x.example", 10);
+	uint64_t begun = clock_mono_ms();
+	for (int i = 0; i < 3; i++) {
+		deliver(&b, &r, &well);
+		CU_ASSERT_FALSE(may_begin(&b));
+		bench_turn(&b, may_begin);
+		CU_ASSERT_TRUE(may_begin(&b));
+	}
+	uint64_t took = clock_mono_ms() - begun;
+	CU_ASSERT(took >= 1400 && took < 5000);
+	bench_free(&b);
+}
+
+static void dead_domains_keep_no_limits_out(void)
+{
+	struct bench b;
+	bench_init(&b);
+	for (uint32_t i = 0; i < DESTS_MAX; i++) {
+		struct rcpt dead = rcpt_to("a@dead.example", 100 + 2 * i);
+		for (int n = 0; n < DEST_FAILURES; n++)
+			deliver(&b, &dead, &away);
+	}
+	for (uint32_t i = 0; i < 2 * DESTS_MAX / 100; i++)
+		dests_put_off(&b.q);
+	struct rcpt r = rcpt_to("a@x.example", 10);
+	deliver(&b, &r, &slow);
 	CU_ASSERT_STRING_EQUAL(shown(&b, "x.example").state, "resting");
+	bench_free(&b);
+}
+
+/* Who finds a domain with the key of another must not take that down. */
+static void two_domains_with_one_key_are_two_destinations(void)
+{
+	struct bench b;
+	bench_init(&b);
+	struct rcpt dead = rcpt_to("a@dead.example", 10);
+	for (int n = 0; n < DEST_FAILURES; n++)
+		deliver(&b, &dead, &away);
+	struct msg *m = mem_new(sizeof(*m) + 2 * sizeof(struct rcpt));
+	m->sender = "";
+	m->n_rcpt = 2;
+	m->rcpt[0] = rcpt_to("b@well.example", 10);
+	m->rcpt[1] = rcpt_to("c@DEAD.example", 10);
+	dests_route(&b.q, m);
+	CU_ASSERT_NOT_EQUAL(m->rcpt[0].unit.dest, dead.unit.dest);
+	CU_ASSERT_EQUAL(m->rcpt[1].unit.dest, dead.unit.dest);
+	deliver(&b, &m->rcpt[0], &well);
+	CU_ASSERT_STRING_EQUAL(shown(&b, "well.example").state, "up");
+	CU_ASSERT_STRING_EQUAL(shown(&b, "dead.example").state, "down");
+	free(m);
 	bench_free(&b);
 }
 
@@ -210,7 +267,9 @@ void suite_queue_dest(void)
 	static const struct unit_case cases[] = { UNIT(an_answer_says_how_the_destination_is),
 		UNIT(a_message_that_breaks_connections_takes_nothing_down),
 		UNIT(what_cannot_be_reached_is_down_after_a_few_failures_in_a_row), UNIT(one_that_is_too_fast_for_it_learns),
-		UNIT(the_admins_rate_is_kept), UNIT(no_more_are_remembered_than_there_is_room_for),
-		UNIT(a_destination_is_a_route_and_its_host_or_a_domain), UNIT_END };
+		UNIT(what_is_learnt_of_one_message_does_not_stop_the_mail), UNIT(the_admins_rate_is_kept_evenly),
+		UNIT(dead_domains_keep_no_limits_out), UNIT(two_domains_with_one_key_are_two_destinations),
+		UNIT(no_more_are_remembered_than_there_is_room_for), UNIT(a_destination_is_a_route_and_its_host_or_a_domain),
+		UNIT_END };
 	unit_suite("queue_dest", cases);
 }
