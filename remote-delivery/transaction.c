@@ -153,11 +153,15 @@ static bool session_over(struct peer *p, const char *step, struct err *e)
 	return peer_refused(p, step, e) || (e->kind = ERR_TEMP, false);
 }
 
-/* MAIL's refusal is about the sender, hence for all. */
+/* MAIL's refusal is about the sender, hence for all. Behind another message it may be about the connection, which a server lets
+ * carry only so much: a new one decides. */
 static bool mail_refused(struct peer *p, struct order *o, struct err *e)
 {
-	if (p->last.code < 500)
-		return peer_refused(p, "MAIL FROM", e);
+	if (p->last.code < 500 || p->messages > 0) {
+		peer_refused(p, "MAIL FROM", e);
+		e->kind = ERR_TEMP;
+		return false;
+	}
 	for (size_t i = 0; i < o->n; i++)
 		if (!o->item[i].settled)
 			settle_by_reply(p, &o->item[i], "MAIL FROM");
@@ -282,10 +286,13 @@ static bool broken_off(struct peer *p, const struct cfg_remote *cfg, struct err 
 {
 	struct err ignored;
 	p->broken = true;
-	if (e->sys == ETIMEDOUT || e->sys == EINTR)
-		return e->sys == EINTR ? false : err_dsn(e, ERR_TEMP, "4.4.2", "it stopped reading in mid-message");
-	if (!peer_answer(p, MIN(cfg->remote_data_timeout, 2u), &ignored) || p->last.code < 400)
+	if (e->sys == EINTR)
+		return false;
+	if (!peer_answer(p, MIN(cfg->remote_data_timeout, 2u), &ignored) || p->last.code < 400) {
+		if (e->sys == ETIMEDOUT)
+			return err_dsn(e, ERR_TEMP, "4.4.2", "it stopped reading in mid-message");
 		return err_dsn(e, ERR_TEMP, "4.4.2", "lost in mid-message: %s", e->text);
+	}
 	return peer_refused(p, "message", e);
 }
 

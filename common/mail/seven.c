@@ -196,6 +196,7 @@ static void end_head(struct seven *s, bool body)
 		cannot(s, "a header has bytes above 127");
 	if (p.broken)
 		cannot(s, "a header is broken");
+	p.message = p.message && !p.encoded; /* against RFC 2046 5.2.1, but seen: its lines are not a message's */
 	bool container = (p.multipart && push(s, &p)) || p.message;
 	if (!container)
 		begin_leaf(s, &p);

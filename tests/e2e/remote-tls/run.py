@@ -83,6 +83,8 @@ hosts = {h.name: h for h in (
     Host("itself", "clear", dns="itself.clear"),
     Host("signed", dns="mx.signed.example"),
 )}
+lmtp = Sink("127.0.2.200", port, caps=CAPS, lmtp=True, tls=certs.make("lmtp", "lmtp.clear"),
+            answer=lambda s, verb, line: "452 4.2.2 full" if verb == "END" and line.startswith("b@") else None)
 hosts["dane"].tlsa = ["3 1 1 " + certs.tlsa("dane")]
 hosts["strict"].tlsa = ["3 1 1 " + certs.tlsa("strict")]
 hosts["lax"].tlsa = ["3 1 1 " + certs.tlsa("lax")]
@@ -99,6 +101,11 @@ domains = {name}.clear
 host = [mx.{name}.clear]
 tls = {wish}
 """ for name, wish in (("verified", "verify"), ("selfmade", "verify"), ("misnamed", "verify"), ("old", "verify"), ("bare", "require"), ("nodane", "dane"))) + """
+[relay lmtp]
+domains = in.lmtp.clear
+host = lmtp:[lmtp.clear]
+tls = verify
+
 [relay mx]
 domains = below.clear, itself.clear, forged.clear, other.example
 tls = verify
@@ -246,6 +253,19 @@ def mx_names(i):
           "\n".join(i.log().splitlines()[-8:]))
 
 
+def lmtp_too(i):
+    """LMTP over TCP, under TLS: one answer for each recipient."""
+    c = i.smtp()
+    c.hello()
+    c.envelope([f"{u}@in.lmtp.clear" for u in "abc"])
+    c.data(message())
+    c.close()
+    claim("LMTP: two get it under TLS", i.wait_log(r" delivered to=[ac]@in.lmtp.clear", n=2, secs=10) and len(lmtp.messages) == 1 and lmtp.messages[0].session.tls,
+          "\n".join(i.log().splitlines()[-8:]))
+    claim("the third waits", i.wait_log(r" deferred to=b@in.lmtp.clear .*dsn=4.2.2 .*full"), "\n".join(i.log().splitlines()[-8:]))
+    claim("LHLO is said again behind STARTTLS", [c.split()[0] for c in lmtp.sessions[0].commands[:3]] == ["LHLO", "STARTTLS", "LHLO"], lmtp.sessions[0].commands)
+
+
 def spoil(text):
     return "\n".join(line.replace("cd" * 32, "ce" * 32) if "TLSA" in line and "RRSIG" not in line else line for line in text.split("\n"))
 
@@ -264,7 +284,7 @@ _{port}._tcp.out.danelost TLSA 3 1 1 {"ab" * 32}
 
 
 def zone(name):
-    more = {"example": ALIASES, "clear": "\nforged MX 10 mx.verified\n"}
+    more = {"example": ALIASES, "clear": "\nforged MX 10 mx.verified\nlmtp A 127.0.2.200\n"}
     return "\n".join(line for h in hosts.values() if h.zone == name for line in h.records()) + more[name]
 
 
@@ -280,7 +300,7 @@ if STS:
 else:
     skip("MTA-STS", "HTTPS is port 443, which is root's")
 try:
-    run(sections, welcome, demanded, mx_names, dane, requiretls, tls_required_no, *([mta_sts] if STS else []),
+    run(sections, welcome, demanded, mx_names, lmtp_too, dane, requiretls, tls_required_no, *([mta_sts] if STS else []),
         sets=[f"dns_servers = 127.0.0.1@{zones.port}", f"dns_trust_anchor_file = {zones.anchor}", f"tls_ca_file = {certs.ca}",
               f"remote_port = {port}", "trusted_networks = 127.0.0.0/8", "dns_timeout = 5s", "tls_timeout = 2s"])
 finally:

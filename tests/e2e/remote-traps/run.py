@@ -1,4 +1,5 @@
 """remote-delivery: peers that answer wrongly, out of turn or by halves. Nothing is lost, nobody is told something untrue."""
+import socket
 import time
 
 from postern import claim, message, run, until
@@ -37,6 +38,23 @@ def slow_end(s, verb, line):
         time.sleep(6)
 
 
+class Full(Sink):
+    """Has had enough after 354: says so, and reads no more."""
+
+    def _data(self, conn, f, s):
+        self._say(conn, "552 5.3.4 enough of that")
+        time.sleep(15)
+        return False
+
+
+def once(s, verb, line):
+    """One message for each session."""
+    if verb == "MAIL":
+        s.tries += 1
+        return "503 5.5.1 one message is enough" if s.tries > 1 else None
+    return None
+
+
 def greet(text):
     return lambda s, verb, line: text if verb == "GREETING" else None
 
@@ -50,6 +68,10 @@ host("slowend", answer=slow_end)
 host("eight", caps=("PIPELINING", "8BITMIME"))
 host("utf8", caps=("PIPELINING", "8BITMIME", "SMTPUTF8"))
 host("seven", caps=("PIPELINING", "SIZE 6000"))
+host("once", answer=once)
+SINKS["full"] = Full("127.0.6.103", port)
+SINKS["full"].sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)  # or the message is in the buffers at once
+RECORDS += ["full MX 10 mx.full", "mx.full A 127.0.6.103"]
 here = Sink("127.0.0.1", port)
 RECORDS += ["zero MX 10 nowhere", "nowhere A 0.0.0.0", "zero6 MX 10 nowhere6", "nowhere6 AAAA ::", "nowhere6 AAAA ::ffff:127.0.0.1"]
 SINKS["half"] = Sink("127.0.6.101", port)
@@ -115,6 +137,15 @@ def halves(i):
         until(lambda: SINKS["half"].live == 0, 5)  # or the kept connection is used
 
 
+def enough(i):
+    for n in range(2):
+        send(i, ["<al@once.example>"])
+        claim("a refused MAIL on a connection that is used again may be meant for the connection: a new one is asked",
+              until(lambda: len(SINKS["once"].messages) > n, 10), last(i))
+    send(i, ["<al@full.example>"], message(body=("x" * 900 + "\n") * 10000))
+    claim("a host that says no in mid-message and reads no more is heard", i.wait_log(r" failed to=al@full.example .*dsn=5.3.4 .*enough of that", secs=20), last(i))
+
+
 OLD = "Subject: gr\u00fc\u00dfe\nFrom: sender@client.example\n\nhello\n"
 
 
@@ -140,8 +171,8 @@ def sizes(i):
 
 zones = Zones("\n".join(RECORDS))
 try:
-    run(data_said_yes, data_refused, reports, last_answer, nowhere, halves, old_headers, sizes,
+    run(data_said_yes, data_refused, reports, last_answer, nowhere, halves, enough, old_headers, sizes,
         sets=[f"dns_servers = 127.0.0.1@{zones.port}", f"remote_port = {port}", "trusted_networks = 127.0.0.0/8", "dns_timeout = 5s",
-              "remote_done_timeout = 20s", "remote_timeout = 4s", "remote_idle = 1s", "mta_sts = no"])
+              "remote_done_timeout = 20s", "remote_timeout = 4s", "remote_idle = 1s", "remote_block_timeout = 2s", "mta_sts = no"])
 finally:
     zones.close()

@@ -56,6 +56,11 @@ static void parts_with_8_bits_become_quoted_printable(void)
 			MIXED
 			"\n--b\nContent-Type: message/rfc822\nContent-Transfer-Encoding: 7bit\n\nSubject: in\nMIME-Version: 1.0\n"
 			"Content-Type: text/plain; charset=unknown-8bit\n" QP "\n=E4\n--b--\n" },
+		/* one that is encoded, though none may be, stays as it is */
+		{ MIXED "\n--b\nContent-Type: message/rfc822\nContent-Transfer-Encoding: "
+			"base64\n\nU3ViamVjdDogeAo=\n--b\n\n\xe4\n--b--\n",
+			MIXED "\n--b\nContent-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nU3ViamVjdDogeAo=\n--b\n" QP
+			      "\n=E4\n--b--\n" },
 		/* a signature over what is of 7 bits stays whole beside a part that changes */
 		{ MIXED "\n--b\nContent-Type: multipart/signed; boundary=s\n\n--s\nContent-Transfer-Encoding: "
 			"8bit\n\nx\n--s--\n--b\n\n\xe4\n--b--\n",
