@@ -183,18 +183,19 @@ static void fail_later(struct msg *m)
 }
 
 /* The address of a stranger may be forged: then the report goes to one who wrote nothing. So these are counted (DESIGN D8).
- * Returns how many too many it is in this hour, 0: it may go. */
-static uint64_t one_too_many(struct qmgr *q, const struct msg *m)
+ * Delays and success have a count of their own: who asks for those does not use up what is due to others. Returns how many too many
+ * it is in this hour, 0: it may go. */
+static uint64_t one_too_many(struct qmgr *q, const struct msg *m, struct hour *h)
 {
 	uint64_t now = ev_now_ms(q->loop), rate = q->queue->bounce_strangers_rate;
 	if (rate == 0 || m->trust != SPOOL_STRANGER)
 		return 0;
-	if (q->strangers.n == 0 || now - q->strangers.since_ms >= HOUR_MS) {
-		q->strangers.since_ms = now;
-		q->strangers.n = 0;
+	if (h->n == 0 || now - h->since_ms >= HOUR_MS) {
+		h->since_ms = now;
+		h->n = 0;
 	}
-	q->strangers.n++;
-	return q->strangers.n > rate ? q->strangers.n - rate : 0;
+	h->n++;
+	return h->n > rate ? h->n - rate : 0;
 }
 
 /* Of messages beyond the limit the postmaster is told once in the hour; the others are held in silence but for the log. True: this
@@ -230,7 +231,7 @@ static bool report_failed(struct qmgr *q, struct msg *m)
 		kind = BOUNCE_DOUBLE;
 	} else if (m->trust == SPOOL_STRANGER && q->queue->bounce_strangers == CFG_BOUNCE_HOLD)
 		kind = BOUNCE_HELD; /* the postmaster is told, the message is held (DESIGN D8) */
-	else if ((nth = one_too_many(q, m)) > 0) {
+	else if ((nth = one_too_many(q, m, &q->failures_told)) > 0) {
 		if (!beyond_limit(q, m, nth))
 			return false;
 		kind = BOUNCE_HELD;
@@ -266,7 +267,7 @@ static bool report_delay(struct qmgr *q, struct msg *m)
 	if (m->warned || m->warn_asked || !finish_may_tell(q, m) || !wants_delay(m) || !late_enough(q, m))
 		return false;
 	m->warn_asked = true;
-	if (one_too_many(q, m) > 0)
+	if (one_too_many(q, m, &q->others_told) > 0)
 		return false;
 	bouncing_ask(q, m, BOUNCE_DELAYED);
 	return true;
@@ -292,7 +293,7 @@ static bool report_success(struct qmgr *q, struct msg *m)
 	}
 	if (m->dirty > 0 && !m->mark_failed)
 		finish_mark(q, m);
-	else if (one_too_many(q, m) == 0)
+	else if (one_too_many(q, m, &q->others_told) == 0)
 		bouncing_ask(q, m, BOUNCE_SUCCESS);
 	else {
 		end_owed(m, m->n_rcpt, true);
@@ -328,6 +329,21 @@ static void told(struct msg *m)
 		KV_STR("kind", m->report == BOUNCE_DOUBLE ? "postmaster" : "failed"));
 }
 
+/* The sender that a stranger gave takes no report, so it is most likely one of ours that he made up. That is a double bounce: kept,
+ * such mail would fill the disk at his will. */
+static bool is_nobody(const struct msg *m) { return m->report == BOUNCE_FAILED && m->trust == SPOOL_STRANGER; }
+
+static void end_nobody(struct qmgr *q, struct msg *m, const char *text)
+{
+	LOG_WARN("report-dropped", KV_QID(m->id.text), KV_STR("to", m->sender), KV_STR("reason", text));
+	if (q->queue->double_bounce_postmaster && !to_postmaster(m)) {
+		bouncing_ask(q, m, BOUNCE_DOUBLE);
+		return;
+	}
+	end_double(m);
+	finish_msg(q, m);
+}
+
 void finish_reported(struct qmgr *q, struct msg *m, enum reported how, const char *text)
 {
 	enum bounce_kind kind = (enum bounce_kind)m->report;
@@ -340,6 +356,10 @@ void finish_reported(struct qmgr *q, struct msg *m, enum reported how, const cha
 	}
 	if (kind == BOUNCE_SUCCESS) {
 		success_reported(q, m, how, text);
+		return;
+	}
+	if (how == REPORT_REFUSED && is_nobody(m)) {
+		end_nobody(q, m, text);
 		return;
 	}
 	if (how == REPORTED && kind != BOUNCE_HELD)

@@ -38,11 +38,11 @@ struct qmgr {
 	struct vec open; /* of struct msg *: entries in state OPEN */
 	size_t checking; /* files in an io helper before their delivery */
 	uint64_t delivered;
-	struct {
-		uint64_t since_ms, n; /* reports to strangers in the hour that began then */
-	} strangers;
-	uint32_t last_now;        /* at the last tick */
-	struct ipc_packet packet; /* for receiving, one at a time */
+	struct hour {
+		uint64_t since_ms, n; /* in the hour that began then */
+	} failures_told, others_told; /* reports to strangers: what must be told, and what they ask for */
+	uint32_t last_now;            /* at the last tick */
+	struct ipc_packet packet;     /* for receiving, one at a time */
 	struct lend *lend;
 	struct look *look;
 	struct fresh *fresh;

@@ -8,7 +8,7 @@
 
 struct flow {
 	struct dest *dest;
-	struct flow *next; /* in its ring */
+	struct flow *prev, *next; /* in its ring */
 	struct unit *first, *last;
 	uint32_t entry_first, entry_last;
 	uint32_t sender;
@@ -173,6 +173,7 @@ static struct flow *find_flow(const struct sched *s, uint32_t dest, uint32_t sen
 static void ring_push(struct flows *r, struct flow *f)
 {
 	f->next = NULL;
+	f->prev = r->last;
 	*(r->last != NULL ? &r->last->next : &r->first) = f;
 	r->last = f;
 }
@@ -234,12 +235,8 @@ static void flow_drop(struct sched *s, struct flow *f)
 
 static void ring_remove(struct flows *r, struct flow *f)
 {
-	struct flow *before = NULL;
-	for (struct flow *i = r->first; i != f; i = i->next)
-		before = i;
-	*(before != NULL ? &before->next : &r->first) = f->next;
-	if (r->last == f)
-		r->last = before;
+	*(f->prev != NULL ? &f->prev->next : &r->first) = f->next;
+	*(f->next != NULL ? &f->next->prev : &r->last) = f->prev;
 }
 
 static void unlink_unit(struct sched *s, struct flow *f, struct unit *u)
@@ -354,9 +351,7 @@ static void take(struct sched *s, struct dest *d, struct pick *ret)
 {
 	struct flows *r = next_ring(d);
 	struct flow *f = r->first;
-	r->first = f->next;
-	if (r->first == NULL)
-		r->last = NULL;
+	ring_remove(r, f);
 	take_from(s, f, ret);
 	if (flow_empty(f))
 		flow_drop(s, f);

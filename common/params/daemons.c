@@ -56,7 +56,7 @@ const struct cfg_param cfg_queue_params[] = {
 	CFG_UINT(struct cfg_queue, queue_io_helpers, "2", 1, 32, "Processes that do the slow work on queue files."),
 	CFG_ENUM(struct cfg_queue, queue_sync, "auto", queue_syncs, "How a queue file gets a name that a power failure leaves: `name-first` (created, written, one fsync) is what ext4, xfs and btrfs keep; `strict` syncs the directory too. `auto` knows the file system; force name-first for tests alone."),
 	CFG_ENUM(struct cfg_queue, bounce_strangers, "send", bounce_strangers, "A message of an unauthenticated stranger that cannot be delivered: return it, or hold it and tell the postmaster."),
-	CFG_UINT(struct cfg_queue, bounce_strangers_rate, "100", 0, 1000000, "Most reports to strangers in an hour: a flood of forged mail becomes no flood of reports to people who wrote nothing. Beyond it their undeliverable messages are held, and the postmaster is told of the first. 0: no limit."),
+	CFG_UINT(struct cfg_queue, bounce_strangers_rate, "100", 0, 1000000, "Most reports to strangers in an hour: a flood of forged mail becomes no flood of reports to people who wrote nothing. Beyond it their undeliverable messages are held, and the postmaster is told of the first. Warnings of delays and reports of success, which they may ask for, are counted apart, and left out beyond it. 0: no limit."),
 	CFG_BOOL(struct cfg_queue, double_bounce_postmaster, "no", "Tell the postmaster about bounces that cannot be delivered."),
 	CFG_END
 };

@@ -252,9 +252,11 @@ static void a_report_that_cannot_go_out_keeps_the_message(void)
 
 static void a_report_that_is_refused_holds_the_message(void)
 {
+	struct spool_sample s = one;
 	struct bench b;
+	s.trust = SPOOL_AUTHENTICATED;
 	bench_init(&b);
-	struct msg *m = arrive(&b, &one);
+	struct msg *m = arrive(&b, &s);
 	answer(&b, send_next(&b), FAILED, false);
 	take_report(&b, m, REPORT_REFUSED);
 	CU_ASSERT(only_name(b.dir.hold_fd)[0] != '\0' && entry(&b)->where == IN_HOLD);
@@ -341,6 +343,54 @@ static void strangers_get_so_many_reports_in_an_hour(void)
 		CU_ASSERT_EQUAL(slot != INDEX_NONE && index_at(b.q.index, slot)->where == IN_HOLD, t[i].kind == BOUNCE_HELD);
 	}
 	CU_ASSERT_EQUAL(bench_logged(&b, " bounce-limit "), 1);
+	bench_free(&b);
+}
+
+static struct msg *fail_next(struct bench *b, const struct spool_sample *of, uint32_t n, uint8_t notify, enum deliver_status status)
+{
+	struct spool_sample s = *of;
+	struct spool_id id;
+	spool_id_make(1700000000, 16 * n, 1, &id);
+	s.id = id.text;
+	s.notify[0] = s.notify[1] = notify;
+	struct msg *m = arrive(b, &s);
+	answer(b, send_next(b), status, false);
+	return m;
+}
+
+static void reports_of_success_do_not_use_up_those_of_failures(void)
+{
+	struct bench b;
+	bench_init(&b);
+	b.cfg.queue.bounce_strangers_rate = 1;
+	for (uint32_t i = 0; i < 3; i++) {
+		struct msg *m = fail_next(&b, &one, i, SPOOL_NOTIFY_SUCCESS, DELIVERED);
+		bench_turn(&b, idle);
+		if (i == 0)
+			take_report(&b, m, REPORTED);
+	}
+	struct msg *m = fail_next(&b, &one, 9, 0, FAILED);
+	CU_ASSERT(m->asked && m->report == BOUNCE_FAILED);
+	bench_free(&b);
+}
+
+static void a_stranger_with_a_sender_that_does_not_exist_fills_no_disk(void)
+{
+	struct bench b;
+	bench_init(&b);
+	struct msg *m = arrive(&b, &one);
+	answer(&b, send_next(&b), FAILED, false);
+	take_report(&b, m, REPORT_REFUSED);
+	CU_ASSERT_TRUE(nothing_left(&b));
+	bench_free(&b);
+	bench_init(&b);
+	b.cfg.queue.double_bounce_postmaster = true;
+	m = arrive(&b, &one);
+	answer(&b, send_next(&b), FAILED, false);
+	take_report(&b, m, REPORT_REFUSED);
+	CU_ASSERT(m->asked && m->report == BOUNCE_DOUBLE);
+	take_report(&b, m, REPORTED);
+	CU_ASSERT_TRUE(nothing_left(&b));
 	bench_free(&b);
 }
 
@@ -810,8 +860,10 @@ void suite_queue_finish(void)
 		UNIT(a_report_that_cannot_go_out_keeps_the_message), UNIT(a_report_that_is_refused_holds_the_message),
 		UNIT(a_null_sender_is_told_nothing), UNIT(the_postmaster_is_told_of_double_bounces_but_not_of_his_own),
 		UNIT(a_strangers_message_may_be_held_instead), UNIT(strangers_get_so_many_reports_in_an_hour),
-		UNIT(soft_bounce_postpones_what_failed), UNIT(a_message_expires_after_a_failed_attempt_and_not_before),
-		UNIT(the_delay_is_told_once), UNIT(only_wanted_failures_are_reported), UNIT(only_wanted_delays_are_told),
+		UNIT(reports_of_success_do_not_use_up_those_of_failures),
+		UNIT(a_stranger_with_a_sender_that_does_not_exist_fills_no_disk), UNIT(soft_bounce_postpones_what_failed),
+		UNIT(a_message_expires_after_a_failed_attempt_and_not_before), UNIT(the_delay_is_told_once),
+		UNIT(only_wanted_failures_are_reported), UNIT(only_wanted_delays_are_told),
 		UNIT(success_is_reported_to_who_asked_for_it), UNIT(one_report_tells_of_all_that_were_delivered),
 		UNIT(a_report_of_success_that_cannot_go_out_is_owed_and_the_delivery_is_not_repeated),
 		UNIT(a_report_of_success_that_is_refused_is_dropped),
