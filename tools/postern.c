@@ -18,6 +18,7 @@ static const struct command commands[] = {
 	{ "map", cmd_map, "compile|query|dump ...", "work with tables", NULL },
 	{ "log", cmd_log, "[-f] [filters] | reopen", "read, follow and filter the mail log", NULL },
 	{ "spam", cmd_spam, "learn --spam|--ham PATH...", "train the content check", NULL },
+	{ "srs", cmd_srs, "rotate", "the key of rewritten senders", NULL },
 	{ "user", cmd_user, "add|passwd|list|delete|disable|... NAME", "who may log in", NULL },
 	{ NULL },
 };

@@ -19,6 +19,7 @@ int cmd_check(struct tool *t, int argc, char **argv);
 int cmd_map(struct tool *t, int argc, char **argv);
 int cmd_log(struct tool *t, int argc, char **argv);
 int cmd_spam(struct tool *t, int argc, char **argv);
+int cmd_srs(struct tool *t, int argc, char **argv);
 int cmd_user(struct tool *t, int argc, char **argv);
 int cmd_status(struct tool *t, int argc, char **argv);
 int cmd_start(struct tool *t, int argc, char **argv);

@@ -1,4 +1,5 @@
 /* postern check: users, directories, homes, the kernel, and who may send where. */
+#include "mail/srs.h"
 #include "postern_check.h"
 #include "base/paths.h"
 #include "service/sandbox.h"
@@ -136,6 +137,25 @@ static void check_password_file(struct check *c)
 			"relay_password_file = %s: must be root's alone (chown root, chmod 600)", path);
 }
 
+/* Who has the key makes us send mail to whom he likes. */
+static void check_srs_key(struct check *c)
+{
+	char path[4200];
+	struct stat st;
+	struct srs_keys keys;
+	struct err e = { 0 };
+	snprintf(path, sizeof path, "%s/" SRS_KEY_FILE, c->t->cfg->global.state_directory);
+	if (!c->t->cfg->global.srs || (lstat(path, &st) < 0 && errno == ENOENT)) /* master makes it */
+		return;
+	if (lstat(path, &st) < 0)
+		check_add(c, CHECK_ERROR, path, 0, "%s", strerror(errno));
+	else if (!S_ISREG(st.st_mode) || (st.st_mode & 077) || (st.st_uid != 0 && st.st_uid != geteuid()))
+		check_add(c, CHECK_ERROR, path, 0,
+			"must be root's alone (chown root, chmod 600); if others had it: postern srs rotate");
+	else if (access(path, R_OK) == 0 && !srs_keys_load(c->t->cfg->global.state_directory, &keys, &e))
+		check_add(c, CHECK_ERROR, path, 0, "%s", e.text);
+}
+
 void check_system(struct check *c)
 {
 	const struct cfg *cfg = c->t->cfg;
@@ -148,6 +168,7 @@ void check_system(struct check *c)
 	check_dir(c, "queue_directory", cfg->global.queue_directory, S_IRWXO);
 	check_dir(c, "runtime_directory", cfg->global.runtime_directory, S_IWOTH | S_IWGRP);
 	check_dir(c, "state_directory", cfg->global.state_directory, S_IWOTH);
+	check_srs_key(c);
 	check_room(c);
 	check_log(c);
 	check_password_file(c);

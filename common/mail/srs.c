@@ -1,6 +1,6 @@
 #include "mail/srs.h"
 
-#include "base/buf.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/num.h"
 #include "base/secret.h"
@@ -26,8 +26,11 @@ bool srs_keys_parse(struct sv text, struct srs_keys *ret)
 		line = sv_trim(line);
 		if (line.n == 0)
 			continue;
-		if (k.n == SRS_KEYS_MAX || line.n != KEY_DIGITS || !num_hex(sv_sub(line, 0, 16), UINT64_MAX, &key->k0) ||
+		if (k.n == SRS_KEYS_MAX || line.n < KEY_DIGITS || !num_hex(sv_sub(line, 0, 16), UINT64_MAX, &key->k0) ||
 			!num_hex(sv_sub(line, 16, 16), UINT64_MAX, &key->k1))
+			return false;
+		struct sv rest = sv_skip(line, KEY_DIGITS);
+		if (rest.n > 0 && (rest.p[0] != ' ' || !num_u64(sv_trim(rest), 1, UINT32_MAX, &k.until[k.n])))
 			return false;
 		k.n++;
 	}
@@ -35,6 +38,32 @@ bool srs_keys_parse(struct sv text, struct srs_keys *ret)
 		return false;
 	*ret = k;
 	return true;
+}
+
+bool srs_keys_rotate(struct srs_keys *k, uint64_t unix_secs)
+{
+	struct srs_keys next = { .n = 1 };
+	rnd_bytes(&next.key[0], sizeof(next.key[0]));
+	for (size_t i = 0; i < k->n; i++) {
+		if (k->until[i] != 0 && k->until[i] < unix_secs)
+			continue;
+		if (next.n == SRS_KEYS_MAX)
+			return false;
+		next.key[next.n] = k->key[i];
+		next.until[next.n++] = k->until[i] != 0 ? k->until[i] : unix_secs + (SRS_DAYS + 1) * DAY;
+	}
+	*k = next;
+	return true;
+}
+
+void srs_keys_print(const struct srs_keys *k, struct buf *out)
+{
+	for (size_t i = 0; i < k->n; i++) {
+		buf_putf(out, "%016llx%016llx", (unsigned long long)k->key[i].k0, (unsigned long long)k->key[i].k1);
+		if (k->until[i] != 0)
+			buf_putf(out, " %llu", (unsigned long long)k->until[i]);
+		buf_puts(out, "\n");
+	}
 }
 
 /* The only file that mail/ opens: two daemons need the same key. */
@@ -45,7 +74,7 @@ bool srs_keys_load(const char *state_directory, struct srs_keys *ret, struct err
 	bool ok = (buf_ok(&path) || err_set(e, ERR_PERM, "state_directory is too long")) &&
 		  fd_read_path(AT_FDCWD, buf_str(&path), &text, e) &&
 		  (srs_keys_parse(buf_sv(&text), ret) ||
-			  err_set(e, ERR_PERM, "%s: not lines of 32 hexadecimal digits", buf_str(&path)));
+			  err_set(e, ERR_PERM, "%s: not lines of 32 hexadecimal digits, and a time if it ends", buf_str(&path)));
 	if (text.data != NULL)
 		secret_wipe(text.data, text.cap);
 	buf_free(&text);
@@ -67,7 +96,7 @@ static void mac_of(const struct siphash_key *key, struct sv s, char dst[MAC_LEN 
 	dst[MAC_LEN] = '\0';
 }
 
-static bool mac_good(const struct srs_keys *k, struct sv mac, struct sv s)
+static bool mac_good(const struct srs_keys *k, uint64_t unix_secs, struct sv mac, struct sv s)
 {
 	char got[MAC_LEN + 1], want[MAC_LEN + 1];
 	bool good = false;
@@ -76,6 +105,8 @@ static bool mac_good(const struct srs_keys *k, struct sv mac, struct sv s)
 	for (size_t i = 0; i < MAC_LEN; i++)
 		got[i] = ascii_lower(mac.p[i]);
 	for (size_t i = 0; i < k->n; i++) {
+		if (k->until[i] != 0 && k->until[i] < unix_secs)
+			continue;
 		mac_of(&k->key[i], s, want);
 		good |= secret_eq((struct sv){ got, MAC_LEN }, (struct sv){ want, MAC_LEN });
 	}
@@ -190,7 +221,7 @@ enum srs_result srs_reverse(const struct srs_keys *k, const struct maddr *a, uin
 	struct sv rest = sv_skip(maddr_local(a), 5), mac;
 	if (form == '\0')
 		return SRS_NONE;
-	if (maddr_local(a).p[4] != '=' || !sv_cut(&rest, '=', &mac) || !mac_good(k, mac, rest))
+	if (maddr_local(a).p[4] != '=' || !sv_cut(&rest, '=', &mac) || !mac_good(k, unix_secs, mac, rest))
 		return SRS_FORGED;
 	return form == '0' ? reverse_first(rest, unix_secs, ret) : reverse_again(rest, ret);
 }

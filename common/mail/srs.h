@@ -9,6 +9,7 @@
 #ifndef MAIL_SRS_H
 #define MAIL_SRS_H
 
+#include "base/buf.h"
 #include "base/siphash.h"
 #include "mail/maddr.h"
 
@@ -18,12 +19,17 @@
 
 struct srs_keys {
 	struct siphash_key key[SRS_KEYS_MAX]; /* the first signs, all are believed */
+	uint64_t until[SRS_KEYS_MAX];         /* Unix time; 0: for ever */
 	size_t n;                             /* 0: there are none; nothing is rewritten */
 };
 
-/* A file of keys: one a line, 32 hexadecimal digits. */
+/* A file of keys: one a line, 32 hexadecimal digits; after a space until when it is believed, Unix time. */
 bool srs_keys_parse(struct sv text, struct srs_keys *ret) MUST_CHECK;
 bool srs_keys_load(const char *state_directory, struct srs_keys *ret, struct err *e) MUST_CHECK;
+/* A new key signs. The others are believed until what they signed has expired; those that are past it go. False: too many are not.
+ */
+bool srs_keys_rotate(struct srs_keys *k, uint64_t unix_secs) MUST_CHECK;
+void srs_keys_print(const struct srs_keys *k, struct buf *out); /* as the file has it */
 
 /* The sender to use when a message of `sender` is forwarded; `ours` is a domain whose mail comes to us. False: as it is (the null
  * sender, one without a domain, one that would become too long). *ret may be *sender. */

@@ -16,7 +16,7 @@ const struct cfg_param cfg_global_params[] = {
 	CFG_UINT(struct cfg_global, min_uid, "1000", 1, 4294967294, "System users with a smaller uid get no mail of their own: they need an alias."),
 	CFG_PATH(struct cfg_global, virtual_base, "", "Every virtual mailbox must lie below this directory. Empty: virtual mailboxes are off."),
 	CFG_STR(struct cfg_global, admin_group, "postern-adm", 32, "Members may do with the queue what root may."),
-	CFG_BOOL(struct cfg_global, srs, "yes", "Mail of others that an alias sends on to another host leaves with a sender of ours (SRS), so that SPF does not fail there; reports to it come back here and are sent on for 21 days. The key is srs-key in state_directory, one a line, the first signs: for a new one put it before the old, which is believed until you take it out."),
+	CFG_BOOL(struct cfg_global, srs, "yes", "Mail of others that an alias sends on to another host leaves with a sender of ours (SRS), so that SPF does not fail there; reports to it come back here and are sent on for 21 days. The key is srs-key in state_directory, one a line, the first signs: `postern srs rotate` puts a new one before the old."),
 	CFG_STR(struct cfg_global, srs_domain, NULL, 255, "The domain of such senders: one of domains, whose SPF record names this host. Default: origin if it is one of domains, else the first of them."),
 	CFG_BOOL(struct cfg_global, soft_bounce, "no", "Turns every permanent refusal of a recipient or message into a temporary one, and permanent delivery failures into deferrals: for a cut-over."),
 	CFG_END

@@ -137,8 +137,11 @@ def chain(i):
 def keys(i):
     old, path = made(i, "al@home.example"), f"{i.dir}/state/srs-key"
     text = content(path)
-    with open(path, "wb") as f:
-        f.write(b"00112233445566778899aabbccddeeff\n" + text)
+    os.chmod(path, 0o644)
+    claim("postern check sees a key that others can read", "srs-key" in i.postern("check", check=False).stdout)
+    os.chmod(path, 0o600)
+    i.postern("srs", "rotate")
+    claim("a new key is put before the old, for root alone", content(path).split()[1] == text.strip() and os.stat(path).st_mode & 0o777 == 0o600, content(path))
     ended = len(i.log_lines(r"queue-mgr\[\d+\] - stopped"))
     i.postern("reload")
     until(lambda: len(i.log_lines(r"queue-mgr\[\d+\] - stopped")) > ended)  # the old one may still send with the old key

@@ -180,12 +180,34 @@ static void half_a_chain_is_an_address_like_any_other(void)
 	CU_ASSERT(sv_ends(maddr_local(&whole), SV("=first.example==aa=bb=x=al")));
 }
 
+static void a_rotated_key_is_believed_as_long_as_what_it_signed(void)
+{
+	struct srs_keys k = keys(KEY_A), again;
+	struct maddr sender = address("alice@example.org"), old, fresh, back;
+	struct buf text = BUF_INIT(4096);
+	CU_ASSERT_TRUE_FATAL(srs_forward(&k, &sender, "ours.example", NOW, &old));
+	CU_ASSERT_TRUE_FATAL(srs_keys_rotate(&k, NOW));
+	srs_keys_print(&k, &text);
+	CU_ASSERT_TRUE_FATAL(srs_keys_parse(buf_sv(&text), &again));
+	CU_ASSERT(again.n == 2 && again.until[0] == 0 && again.until[1] == NOW + 22 * DAY);
+	CU_ASSERT_TRUE_FATAL(srs_forward(&again, &sender, "ours.example", NOW, &fresh));
+	CU_ASSERT_FALSE(maddr_same(&fresh, &old));
+	CU_ASSERT_EQUAL(srs_reverse(&again, &old, NOW + 20 * DAY, &back), SRS_OK);
+	CU_ASSERT_EQUAL(srs_reverse(&again, &old, NOW + 23 * DAY, &back), SRS_FORGED); /* whatever day a thief of the key writes */
+	CU_ASSERT_TRUE(srs_keys_rotate(&again, NOW + 23 * DAY) && again.n == 2);       /* the first is gone */
+	for (size_t i = again.n; i < SRS_KEYS_MAX; i++)
+		CU_ASSERT_TRUE(srs_keys_rotate(&again, NOW + 23 * DAY));
+	CU_ASSERT_FALSE(srs_keys_rotate(&again, NOW + 23 * DAY));
+	buf_free(&text);
+}
+
 void suite_srs(void)
 {
 	static const struct unit_case cases[] = { UNIT(what_is_rewritten_leads_back), UNIT(a_chain_of_forwards_does_not_grow),
 		UNIT(other_hosts_separators_are_kept), UNIT(case_may_be_lost_on_the_way), UNIT(any_changed_byte_is_found),
 		UNIT(an_address_holds_for_three_weeks), UNIT(an_old_key_is_believed_and_another_is_not),
 		UNIT(what_cannot_be_rewritten_stays), UNIT(odd_addresses_are_no_srs_or_forged), UNIT(keys_are_lines_of_32_digits),
-		UNIT(half_a_chain_is_an_address_like_any_other), UNIT_END };
+		UNIT(half_a_chain_is_an_address_like_any_other), UNIT(a_rotated_key_is_believed_as_long_as_what_it_signed),
+		UNIT_END };
 	unit_suite("srs", cases);
 }
