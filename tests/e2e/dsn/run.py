@@ -228,5 +228,43 @@ def remote(i):
           and not any(b"for no eyes" in m.data for m in old.messages), i.log()[-1500:])
 
 
+def over_the_wire(i):
+    """Reports that remote-delivery takes to their sender, and lists with members elsewhere."""
+    nobody = lambda s, v, line: "550 5.1.1 nobody" if v == "RCPT" and "<gone" in line else None
+    i.postern("queue", "delete", "--all")
+    far = Sink("127.0.8.4", caps=("PIPELINING", "8BITMIME", "DSN", "SMTPUTF8"), answer=nobody)
+    plain = Sink("127.0.8.5", caps=("PIPELINING",))
+    with open(f"{i.dir}/aliases", "a", encoding="utf-8") as f:
+        f.write(f"mixed: {i.env['RCPT']}, member@far.example\n")
+    i.section(f"\n[relay far]\ndomains = far.example\nhost = 127.0.8.4:{far.port}\n[relay plain]\ndomains = plain.example\nhost = 127.0.8.5:{plain.port}\n")
+
+    def told(sink, subject):
+        found = [m for m in list(sink.messages) if m.sender == "" and subject in m.data]
+        return (found[0], email.message_from_bytes(found[0].data, policy=email.policy.default)) if found else None
+
+    ask(i, "utf8 lost", [("gone-j\u00f6rg@far.example", "")], "SMTPUTF8", sender="w@far.example", **{"Accept-Language": "de"})
+    got = until(lambda: told(far, b"utf8 lost"))
+    if claim("a report about an address in UTF-8 goes over the wire", got, i.log()[-2000:]):
+        m, r = got
+        claim("as SMTPUTF8, from nobody, to its sender", m.rcpts == ["w@far.example"] and any("MAIL FROM:<>" in c and "SMTPUTF8" in c for c in m.session.commands), m.session.commands)
+        parts = list(r.iter_parts())
+        claim("RFC 6533: its part for programs is global", parts[1].get_content_type() == "message/global-delivery-status" and
+              "Final-Recipient: utf-8; gone-j\u00f6rg@far.example".encode() in m.data, m.data.decode()[-2500:])
+        claim("in the sender's language, also over the wire", parts[0]["Content-Language"] == "de", parts[0].items())
+    ask(i, "plain lost", [("gone@far.example", "")], sender="w@plain.example", body="gr\u00fc\u00dfe\n")
+    got = until(lambda: told(plain, b"plain lost"))
+    if claim("a report to a host of 7 bits arrives there", got, i.log()[-2000:]):
+        m, r = got
+        claim("in 7 bits, in the form of RFC 3464", m.data.isascii() and list(r.iter_parts())[1].get_content_type() == "message/delivery-status", m.data[-2000:])
+    ask(i, "mixed list", [(f"mixed@{i.domain}", "NOTIFY=SUCCESS,FAILURE")], sender="w@far.example")
+    got = until(lambda: told(far, b"mixed list"))
+    claim("a list with a member elsewhere is reported as expanded, once", got and [b["Action"] for b in fields(got[1])[1]] == ["expanded"], i.log()[-2000:])
+    claim("the member elsewhere has it", until(lambda: [m for m in far.messages if m.rcpts == ["member@far.example"]]) and i.wait_queue_empty(), i.queue())
+    said = [c for s in far.sessions for c in s.commands if "member@" in c]
+    claim("and its host was not asked to tell of success again (RFC 3461 5.2.7)", said and not any("SUCCESS" in c for c in said), said)
+    far.close()
+    plain.close()
+
+
 run(announced, success, one_for_two, expanded, nobody_asked, language, future_release, failures, delays, deliver_by, a_crash_repeats_no_delivery, remote,
-    sets=("retry_min = 1s", "retry_max = 1s"))
+    over_the_wire, sets=("retry_min = 1s", "retry_max = 1s"))
