@@ -16,7 +16,7 @@ check:
 	+@$(SELF) -j$$(nproc) all tests
 	@VARIANT=$(VARIANT) scripts/check
 tests: all
-	+@$(SELF) $(O)/tests/unit-tests $(O)/tests/intruder $(O)/tests/faults.so fuzz-targets
+	+@$(SELF) $(O)/tests/unit-tests $(O)/tests/intruder $(O)/tests/fill-queue $(O)/tests/faults.so fuzz-targets
 e2e: all
 	@POSTERN_BUILD=$(abspath $(O)) tests/e2e/run $(T)
 # Every step of every daemon, every state that a power failure may leave, every fault: over an hour.

@@ -27,6 +27,9 @@ $(O)/tests/unit-tests: | $(O)/tests/fake-daemon
 # For the sandbox test: one system call inside another process.
 $(O)/tests/intruder: $(O)/tests/lib/intruder.o $(LIBPOSTERN)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+# For the tests of size: many queue files.
+$(O)/tests/fill-queue: $(O)/tests/lib/fill_queue.o $(O)/libpostern-queue-mgr.a $(LIBPOSTERN)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(postern-queue-mgr_LIBS) $(LIBS)
 # For the tests of faults and clocks: loaded into the daemons.
 $(O)/tests/faults.so: tests/lib/faults.c | $(PATHS)
 	@mkdir -p $(@D)
