@@ -27,7 +27,7 @@
 
 #define TICK_MS 1000
 #define LOCK_MS 100 /* a predecessor still has the queue */
-#define DUE_PER_TICK 20000
+#define DUE_PER_TURN 2000
 #define ACCEPT_MAX 64 /* new channels in one turn */
 #define REASONS_KEPT 10000
 #define WINDOW_START 4 /* deliveries to one mailbox or domain at once, before its feedback */
@@ -38,7 +38,7 @@
 struct daemon {
 	struct qmgr q;
 	bool strict, no_journal; /* of the queue's file system: pre_drop leaves it for start */
-	struct ev_timer tick, lock, drain;
+	struct ev_timer tick, due, lock, drain;
 	uint64_t drain_end_ms;
 	bool said_waiting;
 };
@@ -156,16 +156,25 @@ static void follow_clock(struct qmgr *q)
 	q->last_now = now;
 }
 
-static void take_due(struct qmgr *q)
+/* A million may be due at once, after a long night: a few a turn, while all else goes on. */
+static void on_due(struct ev_timer *t, void *arg)
 {
-	uint32_t due, slot;
-	for (int n = 0; n < DUE_PER_TICK && index_due_first(q->index, &due, &slot) && due <= q_now(); n++)
+	struct qmgr *q = arg;
+	uint32_t due, slot, now = q_now();
+	int n = 0;
+	if (q->draining)
+		return;
+	for (; n < DUE_PER_TURN && index_due_first(q->index, &due, &slot) && due <= now; n++)
 		work_ready(q, slot, RING_RETRY);
+	if (n == DUE_PER_TURN)
+		ev_timer_set(q->loop, t, 0);
+	work_dispatch(q);
 }
 
 static void on_tick(struct ev_timer *t, void *arg)
 {
-	struct qmgr *q = arg;
+	struct daemon *d = arg;
+	struct qmgr *q = &d->q;
 	ev_timer_set(q->loop, t, TICK_MS);
 	deliver_tick(q);
 	bouncing_tick(q);
@@ -175,8 +184,7 @@ static void on_tick(struct ev_timer *t, void *arg)
 	finish_tick(q);
 	lend_tick(q);
 	follow_clock(q);
-	take_due(q);
-	work_dispatch(q);
+	on_due(&d->due, q);
 }
 
 static bool begin(struct qmgr *q, struct err *e)
@@ -260,7 +268,8 @@ bool daemon_start(struct svc_ctx *ctx, struct ev_loop *loop, struct err *e)
 	q->dir.no_journal = d->no_journal;
 	if (!init(q, e))
 		return false;
-	d->tick = (struct ev_timer){ .on = on_tick, .arg = q };
+	d->tick = (struct ev_timer){ .on = on_tick, .arg = d };
+	d->due = (struct ev_timer){ .on = on_due, .arg = q };
 	d->lock = (struct ev_timer){ .on = on_lock, .arg = d };
 	ev_timer_set(loop, &d->tick, TICK_MS);
 	on_lock(&d->lock, d);

@@ -57,8 +57,11 @@ static void on_named(struct qmgr *q, int dir, enum where where, const char *name
 	en->sender = n.sender;
 	en->flags = ENTRY_LOOK | ENTRY_CHECK | (n.warned ? ENTRY_WARNED : 0) | (n.owner ? ENTRY_OWNER : 0);
 	q->recover->found++;
-	if (where == IN_CUR)
-		index_due_set(q->index, slot, retry_due(q->queue, en->due, q_now()));
+	uint32_t now = q_now(), due = retry_due(q->queue, en->due, now);
+	if (where == IN_CUR && due <= now)
+		work_ready(q, slot, RING_RETRY); /* its turn may come while the others are still being read */
+	else if (where == IN_CUR)
+		index_due_set(q->index, slot, due);
 }
 
 /* Parts of messages that were being split, or drafts of an edit: nothing that counts is here (DESIGN D6). */

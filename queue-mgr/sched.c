@@ -1,12 +1,13 @@
 #include "sched.h"
 
-#include "base/hmap.h"
+#include "keyed.h"
 
-#define FLOWS_MAX (1u << 24) /* each has something waiting, which is bounded elsewhere */
-#define DESTS_KEPT 20000     /* what was learnt of idle ones is forgotten beyond */
-#define WINDOW_UNIT 256u     /* windows are kept in 1/256 */
+#define DESTS_KEPT 20000 /* what was learnt of idle ones is forgotten beyond */
+#define WINDOW_UNIT 256u /* windows are kept in 1/256 */
 
+/* A million of each may wait: these three are counted in bytes. */
 struct flow {
+	struct keyed head; /* flow_key() */
 	struct dest *dest;
 	struct flow *prev, *next; /* in its ring */
 	struct unit *first, *last;
@@ -16,25 +17,29 @@ struct flow {
 	bool light; /* its sender had little waiting at the last put */
 };
 
-struct flows { /* a ring: taken at the front, put back behind */
-	struct flow *first, *last;
+struct sender { /* who has something waiting */
+	struct keyed head;
+	uint32_t waiting;
 };
 
 struct dest {
-	uint32_t key;
+	struct keyed head;
 	unsigned window; /* in WINDOW_UNIT */
 	unsigned busy;
 	unsigned cap;
-	size_t waiting;
-	size_t light; /* flows */
-	int credit[RING_COUNT];
-	struct flows ring[RING_COUNT];
-	struct dest *prev, *next; /* among the ready ones */
-	struct ready *ready;      /* the list that it is in; NULL: none */
+	uint32_t waiting;
+	uint32_t light; /* flows */
+	int16_t credit[RING_COUNT];
+	struct flow *ring[RING_COUNT]; /* taken at the front, which is then the last */
+	struct dest *prev, *next;      /* among the ready ones, or the idle ones */
+	struct ready *ready;           /* the list that it is in; NULL: none */
 };
+_Static_assert(
+	sizeof(struct flow) + sizeof(struct sender) + sizeof(struct dest) <= 208, "a million of each: with the index, 270 MB");
 
 struct ready { /* something waits and the window has room */
 	struct dest *first, *last;
+	size_t n;
 };
 
 enum kind { URGENT, LIGHT, USUAL, KIND_COUNT };
@@ -42,23 +47,15 @@ static const int kind_weight[KIND_COUNT] = { [URGENT] = 8, [LIGHT] = 4, [USUAL] 
 
 struct sched {
 	struct index *ix;
-	struct hmap *dests, *flows;
-	struct hmap *senders; /* struct sender, of those who have something waiting */
+	struct keyed_table *dests, *flows, *senders;
 	struct lane_state {
 		struct ready ready[KIND_COUNT];
 		int credit[KIND_COUNT];
 		unsigned start, max; /* windows */
 	} lane[LANE_COUNT];
+	struct ready idle; /* nothing waits, none is busy, no cap: remembered for what was learnt, the latest last */
 	struct dest many;
 	size_t units, entries;
-};
-
-struct sender {
-	size_t waiting;
-};
-
-struct flow_key {
-	uint32_t dest, sender, ring;
 };
 
 uint32_t sched_dest(enum lane lane, uint32_t hash) { return MAX(hash & ~1u, 2u) | (uint32_t)lane; }
@@ -67,9 +64,9 @@ struct sched *sched_new(struct index *ix, const struct window window[LANE_COUNT]
 {
 	struct sched *s = mem_new(sizeof(*s));
 	s->ix = ix;
-	s->dests = hmap_new(FLOWS_MAX);
-	s->flows = hmap_new(FLOWS_MAX);
-	s->senders = hmap_new(FLOWS_MAX);
+	s->dests = keyed_new(sizeof(struct dest));
+	s->flows = keyed_new(sizeof(struct flow));
+	s->senders = keyed_new(sizeof(struct sender));
 	for (size_t i = 0; i < LANE_COUNT; i++) {
 		s->lane[i].start = window[i].start * WINDOW_UNIT;
 		s->lane[i].max = window[i].max * WINDOW_UNIT;
@@ -81,56 +78,36 @@ void sched_free(struct sched *s)
 {
 	if (s == NULL)
 		return;
-	hmap_free(s->dests, free);
-	hmap_free(s->flows, free);
-	hmap_free(s->senders, free);
+	keyed_free(s->dests);
+	keyed_free(s->flows);
+	keyed_free(s->senders);
 	free(s);
 }
 
 /* --- destinations ---------------------------------------------------------------------------------------------------------- */
-
-static struct sv key_of(const uint32_t *key) { return (struct sv){ (const char *)key, sizeof(*key) }; }
 
 static const int weight[RING_COUNT] = { [RING_URGENT] = 8, [RING_FRESH] = 4, [RING_RETRY] = 1, [RING_BULK] = 1 };
 
 static bool has_work(const struct dest *d)
 {
 	for (int i = 0; i < RING_COUNT; i++)
-		if (d->ring[i].first != NULL)
+		if (d->ring[i] != NULL)
 			return true;
 	return false;
 }
 
-static void forget_idle(struct sched *s)
-{
-	size_t cursor = 0;
-	struct sv key;
-	void *value;
-	while (hmap_next(s->dests, &cursor, &key, &value)) {
-		struct dest *d = value;
-		if (d->busy == 0 && !has_work(d) && d->cap == SCHED_UNCAPPED) {
-			uint32_t k = d->key;
-			free(hmap_del(s->dests, key_of(&k)));
-		}
-	}
-}
+static struct lane_state *lane_of(struct sched *s, const struct dest *d) { return &s->lane[sched_lane(d->head.key)]; }
 
-static struct lane_state *lane_of(struct sched *s, const struct dest *d) { return &s->lane[sched_lane(d->key)]; }
-
-static struct dest *find_dest(const struct sched *s, uint32_t key) { return hmap_get(s->dests, key_of(&key)); }
+static struct dest *find_dest(const struct sched *s, uint32_t key) { return keyed_find(s->dests, key); }
 
 static struct dest *get_dest(struct sched *s, uint32_t key)
 {
 	struct dest *d = find_dest(s, key);
 	if (d != NULL)
 		return d;
-	if (hmap_len(s->dests) >= DESTS_KEPT && hmap_len(s->dests) % DESTS_KEPT == 0)
-		forget_idle(s);
-	d = mem_new(sizeof(*d));
-	d->key = key;
+	d = keyed_add(s->dests, key);
 	d->window = lane_of(s, d)->start;
 	d->cap = SCHED_UNCAPPED;
-	BUG_IF(!hmap_put(s->dests, key_of(&key), d));
 	return d;
 }
 
@@ -143,14 +120,27 @@ static void unready(struct dest *d)
 	*(d->next != NULL ? &d->next->prev : &r->last) = d->prev;
 	d->prev = d->next = NULL;
 	d->ready = NULL;
+	r->n--;
 }
+
+/* The list that it belongs into, NULL: none. */
+static struct ready *list_of(struct sched *s, const struct dest *d)
+{
+	if (d == &s->many)
+		return NULL;
+	if (!has_work(d))
+		return d->busy == 0 && d->cap == SCHED_UNCAPPED ? &s->idle : NULL;
+	if (d->busy >= d->cap || (d->busy + 1) * WINDOW_UNIT > d->window)
+		return NULL;
+	return &lane_of(s, d)->ready[d->ring[RING_URGENT] != NULL ? URGENT : d->light > 0 ? LIGHT : USUAL];
+}
+
+static bool is_ready(const struct sched *s, const struct dest *d) { return d->ready != NULL && d->ready != &s->idle; }
 
 /* Puts it behind the other ready ones of its kind, or takes it out. */
 static void set_ready(struct sched *s, struct dest *d)
 {
-	struct ready *r = &lane_of(s, d)->ready[d->ring[RING_URGENT].first != NULL ? URGENT : d->light > 0 ? LIGHT : USUAL];
-	if (d == &s->many || !has_work(d) || d->busy >= d->cap || (d->busy + 1) * WINDOW_UNIT > d->window)
-		r = NULL;
+	struct ready *r = list_of(s, d);
 	if (r == d->ready)
 		return;
 	unready(d);
@@ -160,35 +150,55 @@ static void set_ready(struct sched *s, struct dest *d)
 	d->prev = r->last;
 	*(r->last != NULL ? &r->last->next : &r->first) = d;
 	r->last = d;
+	r->n++;
+	if (s->idle.n > DESTS_KEPT) {
+		struct dest *oldest = s->idle.first;
+		unready(oldest);
+		keyed_del(s->dests, oldest);
+	}
 }
 
 /* --- flows ----------------------------------------------------------------------------------------------------------------- */
 
+static uint32_t flow_key(uint32_t dest, uint32_t sender, enum ring ring) { return dest * 31 + sender * 5 + ring; }
+
 static struct flow *find_flow(const struct sched *s, uint32_t dest, uint32_t sender, enum ring ring)
 {
-	struct flow_key k = { dest, sender, ring };
-	return hmap_get(s->flows, (struct sv){ (const char *)&k, sizeof(k) });
+	struct flow *f = keyed_find(s->flows, flow_key(dest, sender, ring));
+	while (f != NULL && (f->dest->head.key != dest || f->sender != sender || f->ring != ring))
+		f = keyed_next(f);
+	return f;
 }
 
-static void ring_push(struct flows *r, struct flow *f)
+/* A ring is a circle: its last is before its first. */
+static void ring_push(struct flow **ring, struct flow *f)
 {
-	f->next = NULL;
-	f->prev = r->last;
-	*(r->last != NULL ? &r->last->next : &r->first) = f;
-	r->last = f;
+	struct flow *first = *ring != NULL ? *ring : f;
+	f->next = first;
+	f->prev = *ring != NULL ? first->prev : f;
+	f->prev->next = f;
+	first->prev = f;
+	*ring = first;
+}
+
+static void ring_remove(struct flow **ring, struct flow *f)
+{
+	f->prev->next = f->next;
+	f->next->prev = f->prev;
+	if (*ring == f)
+		*ring = f->next != f ? f->next : NULL;
 }
 
 static struct flow *get_flow(struct sched *s, struct dest *d, uint32_t sender, enum ring ring)
 {
-	struct flow *f = find_flow(s, d->key, sender, ring);
-	struct flow_key k = { d->key, sender, ring };
+	struct flow *f = find_flow(s, d->head.key, sender, ring);
 	if (f != NULL)
 		return f;
-	f = mem_new(sizeof(*f));
-	*f = (struct flow){
-		.dest = d, .sender = sender, .ring = (uint8_t)ring, .entry_first = INDEX_NONE, .entry_last = INDEX_NONE
-	};
-	BUG_IF(!hmap_put(s->flows, (struct sv){ (const char *)&k, sizeof(k) }, f));
+	f = keyed_add(s->flows, flow_key(d->head.key, sender, ring));
+	f->dest = d;
+	f->sender = sender;
+	f->ring = (uint8_t)ring;
+	f->entry_first = f->entry_last = INDEX_NONE;
 	ring_push(&d->ring[ring], f);
 	return f;
 }
@@ -205,11 +215,9 @@ static void set_light(struct flow *f, bool light)
 /* One more waits in this flow. */
 static void count_in(struct sched *s, struct flow *f)
 {
-	struct sender *from = hmap_get(s->senders, key_of(&f->sender));
-	if (from == NULL) {
-		from = mem_new(sizeof(*from));
-		BUG_IF(!hmap_put(s->senders, key_of(&f->sender), from));
-	}
+	struct sender *from = keyed_find(s->senders, f->sender);
+	if (from == NULL)
+		from = keyed_add(s->senders, f->sender);
 	from->waiting++;
 	f->dest->waiting++;
 	set_light(f, from->waiting <= SCHED_LIGHT);
@@ -217,26 +225,19 @@ static void count_in(struct sched *s, struct flow *f)
 
 static void count_out(struct sched *s, const struct flow *f)
 {
-	struct sender *from = hmap_get(s->senders, key_of(&f->sender));
+	struct sender *from = keyed_find(s->senders, f->sender);
 	f->dest->waiting--;
 	if (--from->waiting == 0)
-		free(hmap_del(s->senders, key_of(&f->sender)));
+		keyed_del(s->senders, from);
 }
 
 static bool flow_empty(const struct flow *f) { return f->first == NULL && f->entry_first == INDEX_NONE; }
 
 static void flow_drop(struct sched *s, struct flow *f)
 {
-	struct flow_key k = { f->dest->key, f->sender, f->ring };
 	set_light(f, false);
-	hmap_del(s->flows, (struct sv){ (const char *)&k, sizeof(k) });
-	free(f);
-}
-
-static void ring_remove(struct flows *r, struct flow *f)
-{
-	*(f->prev != NULL ? &f->prev->next : &r->first) = f->next;
-	*(f->next != NULL ? &f->next->prev : &r->last) = f->prev;
+	ring_remove(&f->dest->ring[f->ring], f);
+	keyed_del(s->flows, f);
 }
 
 static void unlink_unit(struct sched *s, struct flow *f, struct unit *u)
@@ -273,10 +274,8 @@ void sched_withdraw(struct sched *s, struct unit *u)
 		return;
 	struct dest *d = f->dest;
 	unlink_unit(s, f, u);
-	if (flow_empty(f)) {
-		ring_remove(&d->ring[f->ring], f);
+	if (flow_empty(f))
 		flow_drop(s, f);
-	}
 	set_ready(s, d);
 }
 
@@ -312,27 +311,27 @@ size_t sched_waiting(const struct sched *s) { return s->units + s->entries; }
 
 /* Each ring with work earns its weight at each turn; the richest is taken and pays for the turn: shares in proportion, evenly
  * spread, and none is left out. */
-static struct flows *next_ring(struct dest *d)
+static struct flow **next_ring(struct dest *d)
 {
 	int best = -1, all = 0;
 	for (int i = 0; i < RING_COUNT; i++) {
-		if (d->ring[i].first == NULL) {
+		if (d->ring[i] == NULL) {
 			d->credit[i] = 0;
 			continue;
 		}
-		d->credit[i] += weight[i];
+		d->credit[i] = (int16_t)(d->credit[i] + weight[i]);
 		all += weight[i];
 		if (best < 0 || d->credit[i] > d->credit[best])
 			best = i;
 	}
-	d->credit[best] -= all;
+	d->credit[best] = (int16_t)(d->credit[best] - all);
 	return &d->ring[best];
 }
 
 /* Open messages of a flow go first: they hold a descriptor, and nothing is opened while closed ones wait. */
 static void take_from(struct sched *s, struct flow *f, struct pick *ret)
 {
-	*ret = (struct pick){ .unit = f->first, .slot = INDEX_NONE, .dest = f->dest->key };
+	*ret = (struct pick){ .unit = f->first, .slot = INDEX_NONE, .dest = f->dest->head.key };
 	if (f->first != NULL) {
 		unlink_unit(s, f, f->first);
 		return;
@@ -349,14 +348,11 @@ static void take_from(struct sched *s, struct flow *f, struct pick *ret)
 
 static void take(struct sched *s, struct dest *d, struct pick *ret)
 {
-	struct flows *r = next_ring(d);
-	struct flow *f = r->first;
-	ring_remove(r, f);
+	struct flow **ring = next_ring(d), *f = *ring;
+	*ring = f->next;
 	take_from(s, f, ret);
 	if (flow_empty(f))
 		flow_drop(s, f);
-	else
-		ring_push(r, f);
 }
 
 static bool start(struct sched *s, struct dest *d, struct pick *ret)
@@ -413,7 +409,7 @@ bool sched_next_light(struct sched *s, enum lane lane, struct pick *ret)
 bool sched_next_of(struct sched *s, uint32_t dest, struct pick *ret)
 {
 	struct dest *d = find_dest(s, dest);
-	return d != NULL && d->ready != NULL && start(s, d, ret);
+	return d != NULL && is_ready(s, d) && start(s, d, ret);
 }
 
 bool sched_next_many(struct sched *s, uint32_t *ret_slot)

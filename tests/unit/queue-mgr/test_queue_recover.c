@@ -217,9 +217,9 @@ static void a_damaged_file_in_cur_is_found_when_it_is_due(void)
 {
 	struct bench b;
 	bench_init(&b);
-	put_sample(&b, b.dir.cur_fd[0], ID_A, ID_A ":5,1,0000abcd,12345678,-", 30);
-	put_sample(&b, b.dir.cur_fd[0], ID_B, ID_B ":5,1,*,12345678,-", 0);
-	put_file(b.dir.cur_fd[0], ID_C ":5,1,*,12345678,-", SV("junk"));
+	put_sample(&b, b.dir.cur_fd[0], ID_A, ID_A ":4000000000,1,0000abcd,12345678,-", 30);
+	put_sample(&b, b.dir.cur_fd[0], ID_B, ID_B ":4000000000,1,*,12345678,-", 0);
+	put_file(b.dir.cur_fd[0], ID_C ":4000000000,1,*,12345678,-", SV("junk"));
 	recover(&b, settled);
 	struct msg *m;
 	struct spool_id id[3] = { sample_id(ID_A), sample_id(ID_B), sample_id(ID_C) };
@@ -233,6 +233,19 @@ static void a_damaged_file_in_cur_is_found_when_it_is_due(void)
 	CU_ASSERT_EQUAL(count(b.dir.corrupt_fd), 2);
 	CU_ASSERT(entry_of(&b, ID_A) == NULL && entry_of(&b, ID_C) == NULL);
 	CU_ASSERT(entry_of(&b, ID_B) != NULL && entry_of(&b, ID_B)->state == ENTRY_OPEN);
+	bench_free(&b);
+}
+
+static void what_is_due_at_a_start_waits_for_no_tick(void)
+{
+	struct bench b;
+	bench_init(&b);
+	put_sample(&b, b.dir.cur_fd[0], ID_A, ID_A ":5,1,0000abcd,12345678,-", 30);
+	put_sample(&b, b.dir.cur_fd[0], ID_B, ID_B ":4000000000,1,0000abcd,12345678,-", 30);
+	recover(&b, settled);
+	CU_ASSERT_EQUAL(sched_waiting(b.q.sched), 1);
+	CU_ASSERT_EQUAL(entry_of(&b, ID_A)->state, ENTRY_WAITING);
+	CU_ASSERT_EQUAL(entry_of(&b, ID_B)->state, ENTRY_DUE);
 	bench_free(&b);
 }
 
@@ -418,9 +431,10 @@ void suite_queue_recover(void)
 		UNIT(what_the_disk_does_not_give_stays_is_said_once_and_tried_less_and_less),
 		UNIT(names_in_cur_and_hold_are_the_index), UNIT(foreign_things_go_to_corrupt_and_block_nothing),
 		UNIT(parts_in_tmp_are_removed_and_foreign_files_kept), UNIT(a_damaged_file_in_cur_is_found_when_it_is_due),
-		UNIT(an_id_in_two_places_is_one_message), UNIT(a_note_for_what_the_scan_has_adopted_changes_nothing),
-		UNIT(many_files_that_others_write_do_not_stop_the_scan), UNIT(a_time_far_in_the_future_does_not_keep_a_message),
-		UNIT(acts_move_the_file_with_the_entry), UNIT(what_the_admin_holds_its_sender_does_not_release),
-		UNIT(who_holds_is_known_after_a_restart), UNIT(an_act_on_a_locked_file_waits_for_the_lock), UNIT_END };
+		UNIT(what_is_due_at_a_start_waits_for_no_tick), UNIT(an_id_in_two_places_is_one_message),
+		UNIT(a_note_for_what_the_scan_has_adopted_changes_nothing), UNIT(many_files_that_others_write_do_not_stop_the_scan),
+		UNIT(a_time_far_in_the_future_does_not_keep_a_message), UNIT(acts_move_the_file_with_the_entry),
+		UNIT(what_the_admin_holds_its_sender_does_not_release), UNIT(who_holds_is_known_after_a_restart),
+		UNIT(an_act_on_a_locked_file_waits_for_the_lock), UNIT_END };
 	unit_suite("queue_recover", cases);
 }

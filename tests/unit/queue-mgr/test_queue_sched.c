@@ -321,6 +321,34 @@ static void of_very_many_senders_any_one_is_taken_out_at_once(void)
 	world_free(&w);
 }
 
+#define KEPT 20000 /* as in sched.c */
+
+static void deliver_one(struct world *w, uint32_t dest)
+{
+	struct unit *u = &w->unit[0];
+	struct pick p;
+	u->dest = dest;
+	sched_put(w->s, u, RING_FRESH);
+	CU_ASSERT_TRUE_FATAL(sched_next_of(w->s, dest, &p));
+	sched_done(w->s, dest, SCHED_SUCCESS);
+}
+
+static void what_was_learnt_is_kept_of_the_latest_destinations(void)
+{
+	struct world w;
+	world_init(&w, 4, 100);
+	for (int i = 0; i < 8; i++)
+		deliver_one(&w, DEST_A);
+	unsigned learnt = sched_window(w.s, DEST_A);
+	CU_ASSERT(learnt > 4);
+	for (uint32_t i = 1; i < KEPT; i++)
+		deliver_one(&w, DEST_B + 2 * i);
+	CU_ASSERT_EQUAL(sched_window(w.s, DEST_A), learnt);
+	deliver_one(&w, DEST_B);
+	CU_ASSERT_EQUAL(sched_window(w.s, DEST_A), 4);
+	world_free(&w);
+}
+
 void suite_queue_sched(void)
 {
 	static const struct unit_case cases[] = { UNIT(a_single_message_passes_a_bulk_job), UNIT(a_sender_is_served_in_order),
@@ -330,6 +358,7 @@ void suite_queue_sched(void)
 		UNIT(closed_files_wait_in_the_flow_of_their_sender), UNIT(files_with_several_destinations_wait_apart),
 		UNIT(each_priority_gets_its_share_and_none_starves), UNIT(urgent_mail_passes_other_destinations_but_not_for_ever),
 		UNIT(a_bulk_job_to_many_domains_does_not_delay_a_single_message), UNIT(what_is_capped_waits_and_can_be_taken_out),
-		UNIT(bulk_jobs_can_be_left_out), UNIT(of_very_many_senders_any_one_is_taken_out_at_once), UNIT_END };
+		UNIT(bulk_jobs_can_be_left_out), UNIT(of_very_many_senders_any_one_is_taken_out_at_once),
+		UNIT(what_was_learnt_is_kept_of_the_latest_destinations), UNIT_END };
 	unit_suite("queue_sched", cases);
 }
