@@ -1,5 +1,5 @@
-# What people call: make deps run | deps check | install | uninstall | crashcheck | powercut | e2e | lint | bench | format
-.PHONY: deps run check crashcheck powercut e2e fuzz lint tests install uninstall bench format
+# What people call: make deps run | deps check | install | uninstall | crashcheck | bigcheck | powercut | e2e | lint | bench | format
+.PHONY: deps run check bigcheck crashcheck powercut e2e fuzz lint tests install uninstall bench format
 
 deps:
 	@scripts/deps
@@ -23,6 +23,9 @@ e2e: all
 crashcheck: all tests
 	@POSTERN_BUILD=$(abspath $(O)) POSTERN_CRASH=full POSTERN_FAULTS=full POSTERN_KILLS=1000 POSTERN_OVERLOAD=2000 POSTERN_SCENARIO_TIMEOUT=14400 \
 		tests/e2e/run powerfail crash faults kills overload
+# A million messages in the queue, ten thousand recipients of one: some minutes, and 6 GB below POSTERN_MILLION_DIR (a tmpfs is quick).
+bigcheck: all tests
+	@POSTERN_BUILD=$(abspath $(O)) POSTERN_MILLION=1000000 POSTERN_CROWD=10000 POSTERN_SCENARIO_TIMEOUT=1800 tests/e2e/run -v million
 # Real file systems in a virtual machine, every write logged and replayed: about half an hour with plain emulation.
 powercut: all
 	@POSTERN_BUILD=$(abspath $(O)) tests/powercut/run

@@ -77,7 +77,8 @@ static bool addresses(const struct fill *f, uint64_t n, struct maddr *sender, st
 }
 
 /* The name of its file, with the hashes that queue-mgr gives it. */
-static void name_of(const struct fill *f, uint64_t n, const struct maddr *sender, const struct spool_rcpt *r, struct spool_name *ret)
+static void name_of(
+	const struct fill *f, uint64_t n, const struct maddr *sender, const struct spool_rcpt *r, struct spool_name *ret)
 {
 	char text[MADDR_TEXT_MAX + 1];
 	uint64_t due = (f->due_past ? f->now - f->due : f->now + f->due) + (f->count > 1 ? f->spread * n / (f->count - 1) : 0);
@@ -92,7 +93,8 @@ static void name_of(const struct fill *f, uint64_t n, const struct maddr *sender
 static bool write_file(struct fill *f, const struct spool_name *name, struct err *e)
 {
 	char text[SPOOL_NAME_MAX];
-	int fd = openat(f->cur[spool_id_shard(&name->id)], spool_name_text(name, text), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	int fd = openat(
+		f->cur[spool_id_shard(&name->id)], spool_name_text(name, text), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	bool ok = fd >= 0 && fd_write_all(fd, f->header.data, f->header.len, e) && fd_write_all(fd, f->body.data, f->body.len, e);
 	if (ok && geteuid() == 0)
 		ok = fchown(fd, f->owner.st_uid, f->owner.st_gid) == 0;
@@ -110,8 +112,13 @@ static bool fill_one(struct fill *f, uint64_t n, struct err *e)
 	if (!addresses(f, n, &sender, &rcpt, e))
 		return false;
 	name_of(f, n, &sender, &rcpt, &name);
-	struct spool_compose c = { .sender = &sender, .rcpt = &rcpt, .n_rcpt = 1, .id = name.id, .trust = SPOOL_AUTHENTICATED,
-		.unix_secs = f->now, .received = SV("from client.example ([192.0.2.1])\n\tby mail.example (Postern) with ESMTPA") };
+	struct spool_compose c = { .sender = &sender,
+		.rcpt = &rcpt,
+		.n_rcpt = 1,
+		.id = name.id,
+		.trust = SPOOL_AUTHENTICATED,
+		.unix_secs = f->now,
+		.received = SV("from client.example ([192.0.2.1])\n\tby mail.example (Postern) with ESMTPA") };
 	if (!spool_compose(&c, SV(""), false, &f->header, &marks, e))
 		return false;
 	spool_seal(&f->header, &marks, crc32c(0, f->body.data, f->body.len), f->body.len);
@@ -128,8 +135,13 @@ static void make_body(struct fill *f)
 
 int main(int argc, char **argv)
 {
-	struct fill f = { .count = 1, .domains = 1, .senders = 1, .tries = 1, .now = clock_real_secs(),
-		.header = BUF_INIT(SPOOL_HEADER_MAX), .body = BUF_INIT(64u << 20) };
+	struct fill f = { .count = 1,
+		.domains = 1,
+		.senders = 1,
+		.tries = 1,
+		.now = clock_real_secs(),
+		.header = BUF_INIT(SPOOL_HEADER_MAX),
+		.body = BUF_INIT(64u << 20) };
 	struct err e = { 0 };
 	bool ok = argc >= 2;
 	for (int i = 2; ok && i < argc; i++)

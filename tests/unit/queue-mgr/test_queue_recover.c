@@ -405,11 +405,11 @@ static void an_act_on_a_locked_file_waits_for_the_lock(void)
 	uint64_t dirs = 0;
 	struct err e;
 	bench_init(&b);
-	put_sample(&b, b.dir.cur_fd[0], ID_A, ID_A ":5,4,*,12345678,-", 0);
+	put_sample(&b, b.dir.cur_fd[0], ID_A, ID_A ":4000000000,4,*,12345678,-", 0);
 	recover(&b, settled);
 	struct spool_id id = sample_id(ID_A);
 	uint32_t slot = index_find(b.q.index, &id);
-	holder_start(&h, b.dir.cur_fd[0], ID_A ":5,4,*,12345678,-");
+	holder_start(&h, b.dir.cur_fd[0], ID_A ":4000000000,4,*,12345678,-");
 	CU_ASSERT_EQUAL(act_on(&b.q, slot, QOP_DELETE, true, &dirs, &e), ACTED_LATER);
 	CU_ASSERT_STRING_EQUAL(act_pending(&b.q, slot), "delete");
 	CU_ASSERT_EQUAL(count(b.dir.cur_fd[0]), 1);
