@@ -1,6 +1,7 @@
 """Sizes, counts, errors and times: each bound is answered with a clear code, and the next client is served."""
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from postern import Smtp, claim, content, message, run, until
 
@@ -95,23 +96,32 @@ def talk_on(s, words):
     return time.monotonic() - start, said
 
 
+NEVER_PAUSING = (
+    ("commands", False, [], b"NOOP\r\n" * 50), ("commands under TLS", True, [], b"NOOP\r\n" * 50),
+    ("a line without end", False, [], b"N" * 5000),
+    ("a message", False, ["MAIL FROM:<a@client.example>", "RCPT TO:<{rcpt}>", "DATA"], b"x\r\n" * 5),
+    ("a chunk", False, ["MAIL FROM:<a@client.example>", "RCPT TO:<{rcpt}>"], b"BDAT 1\r\nx" * 5))
+
+
+def ended(i, what, tls, before, words):
+    s = i.smtp()
+    s.hello()
+    if tls:
+        s.starttls()
+        s.hello()
+    for line in before:
+        s.cmd(line.format(rcpt=i.rcpt))
+    took, said = talk_on(s, words)
+    s.close()
+    return what, took, said
+
+
 def never_pausing(i):
     """session_timeout is the end also of one who never makes us wait."""
     i.restart("command_timeout = 4s", "data_timeout = 4s", "session_timeout = 4s", "trusted_networks = 127.0.0.1")
-    for what, tls, before, words in (("commands", False, [], b"NOOP\r\n" * 50), ("commands under TLS", True, [], b"NOOP\r\n" * 50),
-                                     ("a line without end", False, [], b"N" * 5000),
-                                     ("a message", False, ["MAIL FROM:<a@client.example>", f"RCPT TO:<{i.rcpt}>", "DATA"], b"x\r\n" * 5),
-                                     ("a chunk", False, ["MAIL FROM:<a@client.example>", f"RCPT TO:<{i.rcpt}>"], b"BDAT 1\r\nx" * 5)):
-        s = i.smtp()
-        s.hello()
-        if tls:
-            s.starttls()
-            s.hello()
-        for line in before:
-            s.cmd(line)
-        took, said = talk_on(s, words)
-        claim(f"{what}: session_timeout ends it", 3 < took < 7, (took, said))
-        s.close()
+    with ThreadPoolExecutor() as pool:
+        for what, took, said in pool.map(lambda case: ended(i, *case), NEVER_PAUSING):
+            claim(f"{what}: session_timeout ends it", 3 < took < 7, (took, said))
     claim("with a 421", i.wait_log("disconnected .*end=timeout", 5), i.log()[-900:])
     i.restart("session_timeout = 4h", "command_timeout = 2s", "trusted_networks =")
     s = i.smtp()
