@@ -38,20 +38,27 @@ struct box {
 /* resolve's answer, checked again by the side that acts on it: uid, path, base. false: *res says what becomes of the message. */
 bool box_judge(const struct resolve_box *answer, const struct cfg *cfg, struct box *ret, struct deliver_res *res) MUST_CHECK;
 
-/* --- user_half.c: a child that is the user, kept for more messages to the same mailbox */
+/* --- user_half.c: children that are users, kept for more messages to the same mailboxes */
 #define USER_HALF_HEAD_MAX 2000 /* three addresses and their field names */
 struct user_half {
 	pid_t pid; /* 0: none */
 	int fd;
+	uint64_t used_ms;     /* when it was given its last order */
 	struct mbx_user user; /* points into this struct */
 	gid_t groups[BOX_GROUPS_MAX];
 	char home[1025], maildir[1025];
 };
+#define USER_HALVES 8
+struct user_halves {
+	struct user_half half[USER_HALVES];
+};
+void user_halves_init(struct user_halves *all);
 /* mbx_copy() in a child that has become the user for good; ends it after wait_ms. c->file is all it gets. On success res->where is
  * the file, else *res says why (deferred). */
 void user_half_copy(
-	struct user_half *h, const struct mbx_user *user, const struct mbx_copy *c, uint64_t wait_ms, struct deliver_res *res);
-void user_half_end(struct user_half *h);
+	struct user_halves *all, const struct mbx_user *user, const struct mbx_copy *c, uint64_t wait_ms, struct deliver_res *res);
+/* Ends those that have had nothing to do for idle_ms (0: all). What is left: how many. */
+unsigned user_halves_end(struct user_halves *all, uint64_t idle_ms);
 
 struct agent {
 	const struct cfg *cfg;
@@ -60,7 +67,7 @@ struct agent {
 	bool (*connect)(void *arg, const char *endpoint, uint64_t wait_ms, int *ret_fd, struct err *e);
 	void *arg;
 	int resolve_fd; /* kept channel, -1: none */
-	struct user_half half;
+	struct user_halves halves;
 	struct hmap *boxes; /* good answers of the last seconds, by address */
 };
 void agent_init(struct agent *a, const struct cfg *cfg);

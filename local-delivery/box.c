@@ -158,7 +158,8 @@ bool agent_find_box(struct agent *a, const char *address, struct box **ret, stru
 
 void agent_init(struct agent *a, const struct cfg *cfg)
 {
-	*a = (struct agent){ .cfg = cfg, .resolve_fd = -1, .half.fd = -1, .boxes = hmap_new(BOXES_MAX) };
+	*a = (struct agent){ .cfg = cfg, .resolve_fd = -1, .boxes = hmap_new(BOXES_MAX) };
+	user_halves_init(&a->halves);
 	queue_dirs_init(&a->queue, cfg->global.queue_directory);
 }
 
@@ -166,7 +167,7 @@ void agent_free(struct agent *a)
 {
 	queue_dirs_close(&a->queue);
 	fd_close(&a->resolve_fd);
-	user_half_end(&a->half);
+	user_halves_end(&a->halves, 0);
 	hmap_free(a->boxes, free);
 	a->boxes = NULL;
 }

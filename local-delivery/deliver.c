@@ -143,7 +143,7 @@ static void copy(struct job *j)
 		.name = name,
 		.look_first = j->look_first,
 		.moved_name = req->plain ? req->id : NULL };
-	user_half_copy(&j->a->half, &j->box->user, &c, j->a->cfg->local.local_timeout * 1000, j->res);
+	user_half_copy(&j->a->halves, &j->box->user, &c, j->a->cfg->local.local_timeout * 1000, j->res);
 	fd_close(&file);
 	buf_free(&head);
 }

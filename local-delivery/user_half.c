@@ -200,18 +200,19 @@ static void remember(struct user_half *h, const struct mbx_user *u)
 }
 
 /* Also those that a caller before did not wait for. */
-static void collect(struct user_half *h)
+static void collect(struct user_halves *all)
 {
 	int status;
 	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
-		if (pid == h->pid) {
-			h->pid = 0;
-			fd_close(&h->fd);
-		}
+		for (size_t i = 0; i < USER_HALVES; i++)
+			if (pid == all->half[i].pid) {
+				all->half[i].pid = 0;
+				fd_close(&all->half[i].fd);
+			}
 }
 
 /* It has nothing in hand, so it ends at once. Killed, for its user may have stopped it. */
-void user_half_end(struct user_half *h)
+static void end_half(struct user_half *h)
 {
 	int status;
 	if (h->pid > 0) {
@@ -221,6 +222,40 @@ void user_half_end(struct user_half *h)
 	}
 	h->pid = 0;
 	fd_close(&h->fd);
+}
+
+void user_halves_init(struct user_halves *all)
+{
+	for (size_t i = 0; i < USER_HALVES; i++)
+		all->half[i] = (struct user_half){ .fd = -1 };
+}
+
+unsigned user_halves_end(struct user_halves *all, uint64_t idle_ms)
+{
+	uint64_t now = clock_mono_ms();
+	unsigned left = 0;
+	for (size_t i = 0; i < USER_HALVES; i++) {
+		struct user_half *h = &all->half[i];
+		if (h->pid > 0 && now - h->used_ms >= idle_ms)
+			end_half(h);
+		left += h->pid > 0;
+	}
+	return left;
+}
+
+/* The one that is this user already, else a free one, else the one that had nothing to do for longest. */
+static struct user_half *half_for(struct user_halves *all, const struct mbx_user *user)
+{
+	struct user_half *oldest = &all->half[0];
+	for (size_t i = 0; i < USER_HALVES; i++) {
+		struct user_half *h = &all->half[i];
+		if (h->pid > 0 && same_user(h, user))
+			return h;
+		if (oldest->pid > 0 && (h->pid == 0 || h->used_ms < oldest->used_ms))
+			oldest = h;
+	}
+	end_half(oldest);
+	return oldest;
 }
 
 static bool start(struct user_half *h, const struct mbx_user *user, struct deliver_res *res)
@@ -267,7 +302,7 @@ static bool give_order(struct user_half *h, const struct mbx_user *user, const s
 			return false;
 		if (sock_send_packet(h->fd, (struct sv){ (const char *)&o, sizeof o }, &c->file, 1, SEND_MS, &e))
 			return true;
-		user_half_end(h);
+		end_half(h);
 		if (fresh)
 			return outcome(res, DEFERRED, "4.3.0", "the delivery process: %s", e.text);
 	}
@@ -297,7 +332,7 @@ static bool copy_with(
 	if (read_report(h->fd, wait_ms, &r, &late)) {
 		take_report(&r, user, res);
 		if (!r.ok)
-			user_half_end(h);
+			end_half(h);
 		return true;
 	}
 	bool again = !late && h->pid == kept;
@@ -307,13 +342,13 @@ static bool copy_with(
 }
 
 void user_half_copy(
-	struct user_half *h, const struct mbx_user *user, const struct mbx_copy *c, uint64_t wait_ms, struct deliver_res *res)
+	struct user_halves *all, const struct mbx_user *user, const struct mbx_copy *c, uint64_t wait_ms, struct deliver_res *res)
 {
 	struct mbx_copy looking = *c;
 	looking.look_first = true;
-	collect(h);
-	if (h->pid > 0 && !same_user(h, user))
-		user_half_end(h);
+	collect(all);
+	struct user_half *h = half_for(all, user);
 	if (!copy_with(h, user, c, wait_ms, res))
 		BUG_IF(!copy_with(h, user, &looking, wait_ms, res)); /* a new child is not asked twice */
+	h->used_ms = clock_mono_ms();
 }

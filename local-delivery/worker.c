@@ -85,12 +85,9 @@ static const struct ipc_rule rules[] = {
 static bool wait_order(struct agent *agent, int fd, int wake_fd)
 {
 	struct pollfd p[2] = { { .fd = fd, .events = POLLIN }, { .fd = wake_fd, .events = POLLIN } };
-	for (int n; (n = poll(p, 2, agent->half.pid > 0 ? HALF_KEPT_MS : -1)) <= 0;) {
+	for (int n; (n = poll(p, 2, user_halves_end(&agent->halves, HALF_KEPT_MS) > 0 ? HALF_KEPT_MS : -1)) <= 0;)
 		if (n < 0 && errno != EINTR)
 			return false;
-		if (n == 0)
-			user_half_end(&agent->half);
-	}
 	return p[1].revents == 0;
 }
 
@@ -108,6 +105,6 @@ void worker_serve(struct svc_ctx *ctx, struct svc_client *client)
 			LOG_WARN("bad-request", KV_ERR(&e));
 		break;
 	}
-	user_half_end(&ch.agent->half);
+	user_halves_end(&ch.agent->halves, 0);
 	ipc_packet_free(&packet);
 }

@@ -12,6 +12,7 @@
 
 #define AHEAD 2               /* deliveries on one channel */
 #define GROUP_MAX 50          /* recipients of one delivery (RFC 5321 4.5.3.1.8: at least 100 must be taken) */
+#define KNOWN 8               /* mailboxes that an agent of local-delivery keeps a process for (USER_HALVES there) */
 #define IDLE_MS 60000         /* an agent that had no work for so long is let go */
 #define ANSWER_EXTRA_MS 60000 /* beyond the agent's own timeout */
 #define RESERVE_PARTS 8
@@ -24,8 +25,8 @@ struct slot {
 	struct ev_io watch; /* fd -1: not connected */
 	struct rcpt *sent[AHEAD * GROUP_MAX];
 	unsigned n_sent, n_leads;
-	uint32_t dest;     /* of the last delivery */
-	uint64_t since_ms; /* of the oldest request, or of the last answer */
+	uint32_t dest[KNOWN]; /* of the last deliveries, the latest first */
+	uint64_t since_ms;    /* of the oldest request, or of the last answer */
 };
 
 struct deliver {
@@ -262,11 +263,30 @@ bool deliver_scarce(const struct qmgr *q, enum lane lane)
 	return lane == LANE_REMOTE && idle <= reserved(q);
 }
 
+/* Its agent is still connected there, or has a process of that user. */
+static bool knows(const struct slot *s, uint32_t dest)
+{
+	size_t n = s->lane == LANE_LOCAL ? COUNT(s->dest) : 1;
+	for (size_t i = 0; i < n; i++)
+		if (s->dest[i] == dest)
+			return true;
+	return false;
+}
+
+static void to_front(struct slot *s, uint32_t dest)
+{
+	size_t i = 0;
+	while (i < COUNT(s->dest) - 1 && s->dest[i] != dest)
+		i++;
+	memmove(&s->dest[1], &s->dest[0], i * sizeof(s->dest[0]));
+	s->dest[0] = dest;
+}
+
 unsigned deliver_best(const struct qmgr *q, unsigned slot, uint32_t dest)
 {
 	const struct deliver *d = q->deliver;
 	for (unsigned i = 0; i < d->n; i++)
-		if (d->slot[i].watch.fd >= 0 && d->slot[i].n_sent == 0 && d->slot[i].dest == dest)
+		if (d->slot[i].watch.fd >= 0 && d->slot[i].n_sent == 0 && knows(&d->slot[i], dest))
 			return i;
 	return slot;
 }
@@ -385,7 +405,7 @@ void deliver_send(struct qmgr *q, unsigned slot, struct rcpt *lead)
 	unsigned n = gather(q, lead, group), done = 0;
 	if (s->n_sent == 0)
 		s->since_ms = ev_now_ms(q->loop);
-	s->dest = lead->unit.dest;
+	to_front(s, lead->unit.dest);
 	dests_sent(q, lead);
 	while (done < n && send_one(s, group[done], done + 1 < n, &e))
 		done++;

@@ -14,7 +14,7 @@ void deliver_free_all(struct qmgr *q);
 bool deliver_free(struct qmgr *q, enum lane lane, unsigned *ret_slot);
 /* So few are free that bulk jobs must leave them to others. */
 bool deliver_scarce(const struct qmgr *q, enum lane lane);
-/* Another free slot, when that had this destination last: its agent may still be connected there. */
+/* Another free slot, when that had this destination a moment ago: its agent is quicker there. */
 unsigned deliver_best(const struct qmgr *q, unsigned slot, uint32_t dest);
 /* A busy slot that may take one more, and that: picked from the scheduler. */
 bool deliver_ahead(struct qmgr *q, enum lane lane, unsigned *ret_slot, struct pick *ret);

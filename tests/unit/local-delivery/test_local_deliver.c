@@ -277,17 +277,33 @@ static void another_file_under_the_name_is_not_delivered(void)
 	}
 }
 
+/* The user half that had the last order. */
+static pid_t half_of(const struct bench *b)
+{
+	const struct user_half *last = &b->a.halves.half[0];
+	for (size_t i = 1; i < USER_HALVES; i++)
+		if (b->a.halves.half[i].used_ms > last->used_ms)
+			last = &b->a.halves.half[i];
+	CU_ASSERT(last->pid > 0);
+	return last->pid;
+}
+
 static pid_t copy_number(struct bench *b, unsigned number)
 {
 	b->req.number = number;
 	agent_deliver(&b->a, &b->req, &b->res);
 	CU_ASSERT_EQUAL(b->res.status, DELIVERED);
 	CU_ASSERT_EQUAL(place_count(b->p.home_fd, "Maildir/new"), number + 1);
-	CU_ASSERT(b->a.half.pid > 0);
-	return b->a.half.pid;
+	return half_of(b);
 }
 
-static void the_user_half_is_kept_for_its_user_and_replaced_when_it_is_gone(void)
+/* A mailbox of its own, as far as one can tell from its path. */
+static void set_mailbox(struct bench *b, unsigned n)
+{
+	snprintf(b->box->maildir, sizeof b->box->maildir, "%.*sMaildir", (int)n * 2, "././././././././././././././././");
+}
+
+static void a_user_half_is_kept_for_its_user_and_replaced_when_it_is_gone(void)
 {
 	struct bench b;
 	bench_init(&b, CFG_DELIVERY_COPY);
@@ -296,11 +312,32 @@ static void the_user_half_is_kept_for_its_user_and_replaced_when_it_is_gone(void
 	CU_ASSERT_EQUAL(copy_number(&b, 1), half);
 	kill(half, SIGKILL); /* as its user may */
 	CU_ASSERT_NOT_EQUAL(copy_number(&b, 2), half);
-	half = b.a.half.pid;
-	snprintf(b.box->maildir, sizeof b.box->maildir, "./Maildir"); /* another mailbox, as far as one can tell */
-	CU_ASSERT_NOT_EQUAL(copy_number(&b, 3), half);
-	user_half_end(&b.a.half);
-	CU_ASSERT_EQUAL(b.a.half.pid, 0);
+	CU_ASSERT_EQUAL(user_halves_end(&b.a.halves, 0), 0);
+	bench_free(&b);
+}
+
+static void user_halves_of_several_mailboxes_are_kept_and_the_one_idle_longest_makes_room(void)
+{
+	struct bench b;
+	pid_t half[USER_HALVES];
+	unsigned n = 0;
+	bench_init(&b, CFG_DELIVERY_COPY);
+	bench_queue(&b);
+	for (unsigned i = 0; i < USER_HALVES; i++, n++) {
+		set_mailbox(&b, i);
+		half[i] = copy_number(&b, n);
+		for (unsigned k = 0; k < i; k++)
+			CU_ASSERT_NOT_EQUAL(half[k], half[i]);
+		usleep(2000); /* their age is told in ms */
+	}
+	set_mailbox(&b, 0);
+	CU_ASSERT_EQUAL(copy_number(&b, n++), half[0]);
+	set_mailbox(&b, USER_HALVES);
+	(void)copy_number(&b, n++);
+	CU_ASSERT_EQUAL(user_halves_end(&b.a.halves, 60000), USER_HALVES);
+	CU_ASSERT_EQUAL(kill(half[0], 0), 0);
+	CU_ASSERT_EQUAL(kill(half[1], 0), -1);
+	CU_ASSERT_EQUAL(user_halves_end(&b.a.halves, 0), 0);
 	bench_free(&b);
 }
 
@@ -332,7 +369,8 @@ void suite_local_deliver(void)
 		UNIT(trouble_with_the_mailbox_is_a_deferral_with_its_reason),
 		UNIT(an_order_that_does_not_fit_together_touches_nothing),
 		UNIT(another_file_under_the_name_is_not_delivered),
-		UNIT(the_user_half_is_kept_for_its_user_and_replaced_when_it_is_gone),
+		UNIT(a_user_half_is_kept_for_its_user_and_replaced_when_it_is_gone),
+		UNIT(user_halves_of_several_mailboxes_are_kept_and_the_one_idle_longest_makes_room),
 		UNIT(a_copy_that_takes_too_long_is_ended),
 		UNIT_END,
 	};
