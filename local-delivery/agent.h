@@ -2,6 +2,8 @@
 #ifndef LOCAL_AGENT_H
 #define LOCAL_AGENT_H
 
+#include "forward.h"
+
 #include "base/hmap.h"
 #include "config/cfg.h"
 #include "ipc/msg_queue.h"
@@ -12,6 +14,7 @@
 bool outcome(struct deliver_res *res, enum deliver_status status, const char *dsn, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 void delivered(struct deliver_res *res, const char *home, const char *path);
+void delivered_to(struct deliver_res *res, const char *home, const char *path); /* the place alone */
 
 /* --- queue_dirs.c: the directories that queue files lie in, opened when first needed and kept */
 struct queue_dirs {
@@ -31,6 +34,7 @@ struct box {
 	struct mbx_user user; /* points into this struct */
 	bool is_system;       /* a system user, not a virtual mailbox */
 	char home[1025], maildir[1025];
+	char name[65], detail[129]; /* of a system user; of the address, behind the delimiter */
 	gid_t groups[BOX_GROUPS_MAX];
 	bool apart;        /* on another file system than the queue: nothing can be renamed */
 	uint64_t until_ms; /* how long it may be taken from the cache */
@@ -57,6 +61,13 @@ void user_halves_init(struct user_halves *all);
  * the file, else *res says why (deferred). */
 void user_half_copy(
 	struct user_halves *all, const struct mbx_user *user, const struct mbx_copy *c, uint64_t wait_ms, struct deliver_res *res);
+struct forwarding {
+	struct forward_order order;
+	int smtpd; /* a connection to smtpd.forward; stays the caller's */
+};
+/* The same with forward_deliver(). */
+void user_half_forward(struct user_halves *all, const struct mbx_user *user, const struct mbx_copy *c, const struct forwarding *fwd,
+	uint64_t wait_ms, struct deliver_res *res);
 /* Ends those that have had nothing to do for idle_ms (0: all). What is left: how many. */
 unsigned user_halves_end(struct user_halves *all, uint64_t idle_ms);
 

@@ -89,6 +89,8 @@ bool box_judge(const struct resolve_box *answer, const struct cfg *cfg, struct b
 		return outcome(res, DEFERRED, "4.3.5", "the groups of uid %llu cannot be used", (unsigned long long)answer->uid);
 	BUG_IF(!sv_copy(sv_of(answer->home), ret->home, sizeof ret->home));
 	BUG_IF(!sv_copy(sv_of(answer->maildir), ret->maildir, sizeof ret->maildir));
+	BUG_IF(!sv_copy(sv_of(answer->user), ret->name, sizeof ret->name));
+	BUG_IF(!sv_copy(sv_of(answer->detail), ret->detail, sizeof ret->detail));
 	ret->is_system = answer->kind == BOX_SYSTEM;
 	ret->user.uid = (uid_t)answer->uid;
 	ret->user.gid = (gid_t)answer->gid;

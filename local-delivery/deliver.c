@@ -8,6 +8,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#define PLAIN ".forward"
+#define SMTPD_WAIT_MS 5000
+
 struct job {
 	struct agent *a;
 	const struct deliver_req *req;
@@ -15,6 +18,7 @@ struct job {
 	struct box *box;
 	int queue_dir;
 	bool look_first;
+	char forward[DOTFORWARD_NAME_MAX + 1]; /* the ~/.forward to follow, "" none */
 };
 
 /* queue-mgr's order is another process's word: what becomes a name or a line is checked. */
@@ -31,24 +35,24 @@ static bool order_ok(const struct deliver_req *req, struct spool_id *ret_id)
 	return spool_name_parse(sv_of(req->name), &name) && sv_eqs(id, name.id.text);
 }
 
-/* Not silently ignored: who wrote it expects his mail elsewhere. */
-static bool forwards(struct job *j)
-{
-	return outcome(j->res, DEFERRED, "4.3.5", "%s/.forward is not supported yet: remove it or use an alias", j->box->home);
-}
+static bool may_forward(const struct job *j) { return j->box->is_system && j->a->cfg->local.dot_forward; }
 
-static bool no_forward(struct job *j)
+/* Is there a file for mail to user+detail ("": the plain one)? Then it is j->forward. */
+static bool look_for_forward(struct job *j, const char *detail)
 {
+	char name[DOTFORWARD_NAME_MAX + 1];
 	struct err e;
 	bool has;
-	if (!j->box->is_system)
+	if (!dotforward_name(j->a->cfg->global.recipient_delimiter, detail, name))
 		return true;
-	if (!mbx_home_has(&j->box->user, ".forward", &has, &e))
+	if (!mbx_home_has(&j->box->user, name, &has, &e))
 		return outcome(j->res, DEFERRED, e.dsn, "%s", e.text);
-	return !has || forwards(j);
+	if (has)
+		BUG_IF(!sv_copy(sv_of(name), j->forward, sizeof j->forward));
+	return true;
 }
 
-/* True: *res is final. False: copy. */
+/* True: *res is final. False: copy, or forward. */
 static bool moved(struct job *j)
 {
 	const struct mbx_move m = { .queue_dir = j->queue_dir,
@@ -57,7 +61,7 @@ static bool moved(struct job *j)
 		.size = j->req->size,
 		.user = &j->box->user,
 		.name = j->req->id,
-		.bar = j->box->is_system ? ".forward" : NULL,
+		.bar = may_forward(j) ? PLAIN : NULL,
 		.file = j->req->file };
 	enum mbx_moved how;
 	struct err e;
@@ -66,8 +70,10 @@ static bool moved(struct job *j)
 		outcome(j->res, DEFERRED, e.dsn, "%s", e.text);
 		return true;
 	}
-	if (how == MBX_BARRED)
-		return !forwards(j);
+	if (how == MBX_BARRED) {
+		snprintf(j->forward, sizeof j->forward, PLAIN);
+		return false;
+	}
 	if (how == MBX_USE_COPY && j->a->cfg->local.delivery == CFG_DELIVERY_RENAME) {
 		outcome(j->res, DEFERRED, e.dsn, "cannot be renamed: %s", e.text);
 		return true;
@@ -121,6 +127,39 @@ static void head_of(const struct deliver_req *req, struct buf *out)
 	BUG_IF(!buf_ok(out));
 }
 
+static void order_forward(const struct job *j, struct forward_order *ret)
+{
+	const struct deliver_req *req = j->req;
+	const struct cfg *cfg = j->a->cfg;
+	*ret = (struct forward_order){
+		.notify = req->notify, .stranger = req->stranger, .wait_ms = cfg->local.local_timeout * 900
+	}; /* a tenth less than we wait for the child */
+	snprintf(ret->name, sizeof ret->name, "%s", j->forward);
+	snprintf(ret->user, sizeof ret->user, "%s", j->box->name);
+	snprintf(ret->delimiter, sizeof ret->delimiter, "%s", cfg->global.recipient_delimiter);
+	snprintf(ret->hostname, sizeof ret->hostname, "%s", cfg->global.hostname);
+	snprintf(ret->sender, sizeof ret->sender, "%s", req->sender);
+	snprintf(ret->rcpt, sizeof ret->rcpt, "%s", req->rcpt);
+	snprintf(ret->orig, sizeof ret->orig, "%s", req->orig);
+	snprintf(ret->orcpt, sizeof ret->orcpt, "%s", req->orcpt);
+	snprintf(ret->postern, sizeof ret->postern, "%s", req->postern);
+}
+
+static void forward(struct job *j, const struct mbx_copy *c)
+{
+	struct forwarding fwd = { .smtpd = -1 };
+	struct err e;
+	if (!j->a->connect(j->a->arg, "smtpd.forward", SMTPD_WAIT_MS, &fwd.smtpd, &e)) {
+		outcome(j->res, DEFERRED, "4.3.0", "cannot forward: %s", e.text);
+		return;
+	}
+	order_forward(j, &fwd.order);
+	user_half_forward(&j->a->halves, &j->box->user, c, &fwd, j->a->cfg->local.local_timeout * 1000, j->res);
+	fd_close(&fwd.smtpd);
+	if (strcmp(j->res->dsn, "4.3.5") == 0 && j->res->status == DEFERRED)
+		LOG_WARN("forward-file", KV_QID(j->req->id), KV_STR("to", j->req->rcpt), KV_STR("reason", j->res->text));
+}
+
 static void copy(struct job *j)
 {
 	const struct deliver_req *req = j->req;
@@ -143,7 +182,10 @@ static void copy(struct job *j)
 		.name = name,
 		.look_first = j->look_first,
 		.moved_name = req->plain ? req->id : NULL };
-	user_half_copy(&j->a->halves, &j->box->user, &c, j->a->cfg->local.local_timeout * 1000, j->res);
+	if (*j->forward)
+		forward(j, &c);
+	else
+		user_half_copy(&j->a->halves, &j->box->user, &c, j->a->cfg->local.local_timeout * 1000, j->res);
 	fd_close(&file);
 	buf_free(&head);
 }
@@ -171,6 +213,10 @@ void agent_deliver(struct agent *a, const struct deliver_req *req, struct delive
 			  (!j.box->apart || a->cfg->local.delivery == CFG_DELIVERY_RENAME);
 	if (!req->plain && a->cfg->local.delivery == CFG_DELIVERY_RENAME)
 		outcome(res, DEFERRED, "4.3.5", "cannot be renamed: it has several recipients or an extended envelope");
-	else if ((!may_rename || !moved(&j)) && no_forward(&j))
+	else if (may_forward(&j) && *j.box->detail && !look_for_forward(&j, j.box->detail))
+		return;
+	else if (!*j.forward && may_rename && moved(&j))
+		return;
+	else if (*j.forward || !may_forward(&j) || look_for_forward(&j, ""))
 		copy(&j);
 }

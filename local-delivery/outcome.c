@@ -18,12 +18,17 @@ bool outcome(struct deliver_res *res, enum deliver_status status, const char *ds
 	return false;
 }
 
-void delivered(struct deliver_res *res, const char *home, const char *path)
+void delivered_to(struct deliver_res *res, const char *home, const char *path)
 {
 	struct err where;
 	err_set(&where, ERR_NONE, "%s/%s", home, path); /* escapes, and cuts what is too long for a log line */
+	snprintf(res->where, sizeof res->where, "%s", where.text);
+}
+
+void delivered(struct deliver_res *res, const char *home, const char *path)
+{
 	res->status = DELIVERED;
 	snprintf(res->dsn, sizeof res->dsn, "2.0.0");
-	snprintf(res->where, sizeof res->where, "%s", where.text);
+	delivered_to(res, home, path);
 	res->text[0] = '\0';
 }

@@ -2,6 +2,7 @@
  * message, nothing else. It is kept for the next message to the same mailbox, for a moment: a process for each costs more than all
  * the rest of a copy. */
 #include "agent.h"
+#include "forward.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -28,10 +29,14 @@ struct order { /* a packet, the message's descriptor beside it; both ends are th
 	uint64_t offset, size, head_len;
 	bool look_first;
 	char name[MBX_NAME_MAX + 1], moved_name[MBX_NAME_MAX + 1], head[USER_HALF_HEAD_MAX];
+	struct forward_order forward; /* sent, and a connection to smtpd with it, when there is a ~/.forward */
 };
+#define COPY_ORDER_LEN offsetof(struct order, forward)
 
 struct report { /* what comes back, a packet */
 	bool ok;
+	bool forwarded, expanded, passed; /* struct forward_result */
+	bool failed;
 	char dsn[12], text[300], path[PATH_LEN_MAX + 1];
 };
 
@@ -84,7 +89,8 @@ static void plain_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void copy_one(const struct mbx_user *user, const struct order *o, int file, struct report *ret, struct err *e)
+/* Into the Maildir, or, with a connection to smtpd, where the ~/.forward says. */
+static void deliver_one(const struct mbx_user *user, const struct order *o, int file, int smtpd, struct report *ret, struct err *e)
 {
 	const struct mbx_copy c = { .file = file,
 		.offset = o->offset,
@@ -94,7 +100,19 @@ static void copy_one(const struct mbx_user *user, const struct order *o, int fil
 		.name = o->name,
 		.look_first = o->look_first,
 		.moved_name = *o->moved_name ? o->moved_name : NULL };
-	ret->ok = mbx_copy(user, &c, ret->path, sizeof ret->path, e);
+	if (smtpd < 0) {
+		ret->ok = mbx_copy(user, &c, ret->path, sizeof ret->path, e);
+		return;
+	}
+	struct forward_result f;
+	forward_deliver(user, &c, &o->forward, smtpd, ret->path, sizeof ret->path, &f);
+	ret->ok = f.status == DELIVERED;
+	ret->failed = f.status == FAILED;
+	ret->forwarded = f.sent;
+	ret->expanded = f.expanded;
+	ret->passed = f.passed;
+	memcpy(ret->dsn, f.dsn, sizeof ret->dsn);
+	memcpy(ret->text, f.text, sizeof ret->text);
 }
 
 /* One order, its report. Ends with the channel; who cannot be the user says so once. */
@@ -120,18 +138,18 @@ static void child(const struct mbx_user *user, int fd, pid_t parent)
 		if (!got && able)
 			e = no_more; /* the parent is told, and asks another child next time */
 		able = able && got;
-		if (got && (in.len != sizeof o || n != 1))
+		if (got && (in.len != (n == 2 ? sizeof o : COPY_ORDER_LEN) || n < 1 || n > 2))
 			break;
 		if (got)
-			memcpy(&o, in.data, sizeof o);
+			memcpy(&o, in.data, in.len);
 		if (able)
-			copy_one(user, &o, files[0], &r, &e);
-		if (!r.ok) {
+			deliver_one(user, &o, files[0], n == 2 ? files[1] : -1, &r, &e);
+		if (!r.ok && r.text[0] == '\0') {
 			memcpy(r.dsn, e.dsn, sizeof r.dsn);
 			memcpy(r.text, e.text, sizeof r.text);
 		}
-		if (got)
-			fd_close(&files[0]);
+		for (size_t i = 0; i < n; i++)
+			fd_close(&files[i]);
 		told = sock_send_packet(fd, (struct sv){ (const char *)&r, sizeof r }, NULL, 0, IDLE_MS, &no_more) && able;
 	}
 	_exit(0);
@@ -154,14 +172,24 @@ static bool read_report(int fd, uint64_t wait_ms, struct report *ret, bool *ret_
 }
 
 /* The child runs with the user's uid: its words are taken as text. */
-static void take_report(struct report *r, const struct mbx_user *user, struct deliver_res *res)
+static void take_report(struct report *r, const struct mbx_user *user, const struct forwarding *fwd, struct deliver_res *res)
 {
 	r->dsn[sizeof r->dsn - 1] = r->text[sizeof r->text - 1] = r->path[sizeof r->path - 1] = '\0';
 	if (!r->ok) {
-		outcome(res, DEFERRED, r->dsn[0] == '4' && !sv_has_ctl(sv_of(r->dsn)) ? r->dsn : "4.3.0", "%s", r->text);
+		bool failed = fwd && r->failed;
+		bool fits = r->dsn[0] == (failed ? '5' : '4') && !sv_has_ctl(sv_of(r->dsn));
+		outcome(res, failed ? FAILED : DEFERRED, fits ? r->dsn : failed ? "5.3.0" : "4.3.0", "%s", r->text);
 		return;
 	}
-	delivered(res, user->home, r->path);
+	if (!fwd) {
+		delivered(res, user->home, r->path);
+		return;
+	}
+	outcome(res, DELIVERED, "2.0.0", "%s", r->text);
+	delivered_to(res, user->home, *r->path ? r->path : fwd->order.name);
+	res->forwarded = r->forwarded;
+	res->expanded = r->expanded;
+	res->dsn_passed = r->passed;
 }
 
 /* Killed in any case but its own end: its user may have stopped it, after the report too. A late one may hang in the kernel and is
@@ -281,26 +309,31 @@ static bool start(struct user_half *h, const struct mbx_user *user, struct deliv
 	return true;
 }
 
-static void make_order(const struct mbx_copy *c, struct order *ret)
+static void make_order(const struct mbx_copy *c, const struct forwarding *fwd, struct order *ret)
 {
 	*ret = (struct order){ .offset = c->offset, .size = c->size, .head_len = c->head_len, .look_first = c->look_first };
 	BUG_IF(c->head_len > sizeof ret->head || !sv_copy(sv_of(c->name), ret->name, sizeof ret->name));
 	memcpy(ret->head, c->head, c->head_len);
 	if (c->moved_name)
 		BUG_IF(!sv_copy(sv_of(c->moved_name), ret->moved_name, sizeof ret->moved_name));
+	if (fwd)
+		ret->forward = fwd->order;
 }
 
 /* A child that was kept may be gone by now: its user may end it. Then nothing was done yet. */
-static bool give_order(struct user_half *h, const struct mbx_user *user, const struct mbx_copy *c, struct deliver_res *res)
+static bool give_order(struct user_half *h, const struct mbx_user *user, const struct mbx_copy *c, const struct forwarding *fwd,
+	struct deliver_res *res)
 {
+	const int fds[2] = { c->file, fwd ? fwd->smtpd : -1 };
 	struct order o;
 	struct err e;
-	make_order(c, &o);
+	make_order(c, fwd, &o);
+	const struct sv packet = { (const char *)&o, fwd ? sizeof o : COPY_ORDER_LEN };
 	for (;;) {
 		bool fresh = h->pid == 0;
 		if (fresh && !start(h, user, res))
 			return false;
-		if (sock_send_packet(h->fd, (struct sv){ (const char *)&o, sizeof o }, &c->file, 1, SEND_MS, &e))
+		if (sock_send_packet(h->fd, packet, fds, fwd ? 2 : 1, SEND_MS, &e))
 			return true;
 		end_half(h);
 		if (fresh)
@@ -321,16 +354,16 @@ static void lost(struct user_half *h, bool late, struct deliver_res *res)
 }
 
 /* False: a kept child took the order and ended, perhaps before it, perhaps after all was done. */
-static bool copy_with(
-	struct user_half *h, const struct mbx_user *user, const struct mbx_copy *c, uint64_t wait_ms, struct deliver_res *res)
+static bool copy_with(struct user_half *h, const struct mbx_user *user, const struct mbx_copy *c, const struct forwarding *fwd,
+	uint64_t wait_ms, struct deliver_res *res)
 {
 	struct report r = { .ok = false };
 	bool late = false;
 	pid_t kept = h->pid;
-	if (!give_order(h, user, c, res))
+	if (!give_order(h, user, c, fwd, res))
 		return true;
 	if (read_report(h->fd, wait_ms, &r, &late)) {
-		take_report(&r, user, res);
+		take_report(&r, user, fwd, res);
 		if (!r.ok)
 			end_half(h);
 		return true;
@@ -341,6 +374,16 @@ static bool copy_with(
 	return !again;
 }
 
+/* One that ended without an answer may have sent the message on: that is not tried again at once. */
+void user_half_forward(struct user_halves *all, const struct mbx_user *user, const struct mbx_copy *c, const struct forwarding *fwd,
+	uint64_t wait_ms, struct deliver_res *res)
+{
+	collect(all);
+	struct user_half *h = half_for(all, user);
+	(void)copy_with(h, user, c, fwd, wait_ms, res);
+	h->used_ms = clock_mono_ms();
+}
+
 void user_half_copy(
 	struct user_halves *all, const struct mbx_user *user, const struct mbx_copy *c, uint64_t wait_ms, struct deliver_res *res)
 {
@@ -348,7 +391,7 @@ void user_half_copy(
 	looking.look_first = true;
 	collect(all);
 	struct user_half *h = half_for(all, user);
-	if (!copy_with(h, user, c, wait_ms, res))
-		BUG_IF(!copy_with(h, user, &looking, wait_ms, res)); /* a new child is not asked twice */
+	if (!copy_with(h, user, c, NULL, wait_ms, res))
+		BUG_IF(!copy_with(h, user, &looking, NULL, wait_ms, res)); /* a new child is not asked twice */
 	h->used_ms = clock_mono_ms();
 }

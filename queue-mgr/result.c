@@ -12,6 +12,7 @@ static void log_delivered(const struct rcpt *r, const struct deliver_res *res)
 	LOG_INFO("delivered", KV_QID(r->msg->id.text), KV_STR("to", r->addr), KV_STR("orig", r->orig), KV_STR("where", res->where),
 		KV_STR("dsn", res->dsn),
 		KV_STR("how", r->cls == CLASS_REMOTE ? "relay"
+			      : res->forwarded       ? "forward"
 			      : res->renamed         ? "rename"
 						     : "copy"),
 		KV_STR("reply", res->text), KV_U64("delay", now > arrived ? now - arrived : 0));
@@ -25,9 +26,9 @@ static enum spool_status delivered_status(const struct qmgr *q, const struct rcp
 	bool trace = m->asks.by_trace && remote && (r->notify & SPOOL_NOTIFY_NEVER) == 0; /* RFC 2852 4: each hop tells */
 	if (r->status_at == 0 || !finish_may_tell(q, m))
 		return SPOOL_DONE;
-	if (!trace && (!rcpt_wants(r, SPOOL_NOTIFY_SUCCESS) || (remote && res->dsn_passed)))
+	if (!trace && (!rcpt_wants(r, SPOOL_NOTIFY_SUCCESS) || res->dsn_passed))
 		return SPOOL_DONE;
-	return remote ? SPOOL_OWED_RELAYED : SPOOL_OWED_DELIVERED;
+	return remote ? SPOOL_OWED_RELAYED : res->expanded ? SPOOL_OWED_EXPANDED : SPOOL_OWED_DELIVERED;
 }
 
 static void set_delivered(struct qmgr *q, struct rcpt *r, const struct deliver_res *res)

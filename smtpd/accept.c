@@ -54,7 +54,7 @@ static bool check(struct session *s, struct spam_res *ret, struct refusal *r)
 	struct spam_req q = { 0 };
 	struct err e = { 0 };
 	*ret = (struct spam_res){ .verdict = SPAM_ACCEPT, .score = SPAM_SCORE_ZERO };
-	if (s->cfg->spam.spam_action == CFG_SPAM_OFF || s->client.kind == CLIENT_BOUNCE)
+	if (s->cfg->spam.spam_action == CFG_SPAM_OFF || session_is_daemon(s))
 		return true;
 	fill_request(s, &q);
 	if (!s->ops->check(s->env, &q, buf_sv(&s->txn.body.mem), ret, &e))

@@ -48,6 +48,8 @@ bool client_know(struct worker *w, const struct svc_client *client, struct sessi
 	*c = (struct session_client){ .kind = CLIENT_NET, .addr = client->peer, .listener = client->on->cfg };
 	if (strcmp(client->on->name, "smtpd.bounce") == 0 && !client->on->tcp)
 		c->kind = CLIENT_BOUNCE;
+	else if (strcmp(client->on->name, "smtpd.forward") == 0 && !client->on->tcp)
+		c->kind = CLIENT_FORWARD;
 	else if (strcmp(client->on->name, "smtpd.lmtp") == 0 && !client->on->tcp)
 		c->kind = CLIENT_LMTP;
 	else if (!client->on->tcp)

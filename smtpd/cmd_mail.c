@@ -29,7 +29,7 @@ static bool check_sender(struct session *s, struct maddr *from, struct refusal *
 static bool check_size(const struct session *s, uint64_t size, struct refusal *r)
 {
 	uint64_t max = s->cfg->global.message_max_size;
-	if (size <= max || s->client.kind == CLIENT_BOUNCE)
+	if (size <= max || session_is_daemon(s))
 		return true;
 	refusal_set(r, 552, "5.3.4", "The message is too large: at most %llu bytes are taken", (unsigned long long)max);
 	return false;
@@ -60,6 +60,8 @@ enum phase cmd_mail(struct session *s, struct sv arg, struct buf *reply)
 	}
 	s->txn.sender = from;
 	s->txn.options = p.options;
+	s->txn.forwarder = p.forwarder;
+	s->txn.strange = p.strange;
 	BUG_IF(!sv_copy(sv_of(s->account), s->txn.options.auth, sizeof s->txn.options.auth));
 	s->ops->lend(s->env, s->client.kind == CLIENT_BOUNCE);
 	if (p.priority_lowered) /* RFC 6710 5 */

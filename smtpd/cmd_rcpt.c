@@ -14,7 +14,7 @@ static bool check_form(const struct session *s, const struct maddr *to, const ch
 
 static bool check_count(const struct session *s, struct refusal *r)
 {
-	if (s->txn.taken < s->cfg->smtpd.recipients_max || s->client.kind == CLIENT_BOUNCE)
+	if (s->txn.taken < s->cfg->smtpd.recipients_max || session_is_daemon(s))
 		return true;
 	refusal_set(r, 452, "4.5.3", "Too many recipients: send the message to the others in another transaction");
 	return false;
@@ -120,7 +120,7 @@ enum phase cmd_rcpt(struct session *s, struct sv arg, struct buf *reply)
 	struct rules_effect rules = { 0 };
 	bool ok = check_form(s, &to, text, &r) && check_count(s, &r) && check_rate(s, &r) && rules_recipient(s, &to, &rules, &r) &&
 		  ask(s, &to, text, &rules, &finals, &r) && rules_note(s, text, &rules, &r) && budget_allows(s, &r) &&
-		  finals_add(s, &to, text, &finals, &p, &r);
+		  finals_add(s, *t->forwarder.domain ? &t->forwarder : &to, text, &finals, &p, &r);
 	rules_effect_free(&rules);
 	vec_free(&finals);
 	if (!ok)

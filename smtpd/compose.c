@@ -10,6 +10,8 @@
 
 enum spool_trust compose_trust(const struct session *s)
 {
+	if (s->client.kind == CLIENT_FORWARD) /* it is another message for the way, but still its sender's */
+		return s->txn.strange ? SPOOL_STRANGER : SPOOL_AUTHENTICATED;
 	if (session_is_ours(s))
 		return SPOOL_LOCAL;
 	return s->client.trusted || *s->account || s->txn.relayed ? SPOOL_AUTHENTICATED : SPOOL_STRANGER;

@@ -49,7 +49,7 @@ static bool content_fault(const struct session *s, struct refusal *r)
 		refusal_set(r, 550, "5.6.11", "The message holds a CR or LF alone: lines must end with CRLF");
 	else if (b->dot.nul > 0)
 		refusal_set(r, 554, "5.6.0", "The message holds a NUL byte");
-	else if (body_wire(b) > max && s->client.kind != CLIENT_BOUNCE)
+	else if (body_wire(b) > max && !session_is_daemon(s))
 		refusal_set(r, 552, "5.3.4", "The message is too large: at most %llu bytes are taken", (unsigned long long)max);
 	return r->code != 0;
 }

@@ -10,12 +10,14 @@ static bool always(const struct session *s)
 	return true;
 }
 
-/* RFC 8689 4.1: offered under TLS alone. A report about such a message stays protected as that was (section 5): it came by no wire.
- */
-static bool under_tls(const struct session *s) { return s->tls_active || s->client.kind == CLIENT_BOUNCE; }
+/* RFC 8689 4.1: offered under TLS alone. A report about such a message stays protected as that was (section 5), and so does what is
+ * forwarded: they came by no wire. */
+static bool under_tls(const struct session *s) { return s->tls_active || session_is_daemon(s); }
 
 /* RFC 4865 4: a service of submission. */
 static bool can_hold(const struct session *s) { return session_may_relay(s) && s->cfg->smtpd.future_release_max > 0; }
+
+static bool is_forward(const struct session *s) { return s->client.kind == CLIENT_FORWARD; }
 
 static bool may_xclient(const struct session *s) { return s->client.may_xclient; }
 
@@ -71,6 +73,7 @@ static const struct {
 	[EXT_LIMITS]              = { "LIMITS",              always,    limits_args },
 	[EXT_XVERP]               = { "XVERP",               session_may_relay, NULL },
 	[EXT_XCLIENT]             = { "XCLIENT",             may_xclient, xclient_args },
+	[EXT_XFORWARDED]          = { "XFORWARDED",          is_forward, NULL },
 	[EXT_HELP]                = { "HELP",                always,    NULL },
 };
 /* clang-format on */

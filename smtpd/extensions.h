@@ -23,6 +23,7 @@ enum extension {
 	EXT_LIMITS,
 	EXT_XVERP,
 	EXT_XCLIENT,
+	EXT_XFORWARDED,
 	EXT_HELP,
 	EXT_COUNT,
 };

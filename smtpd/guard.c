@@ -93,7 +93,7 @@ const char *guard_enter(struct guard *g, const struct session_client *c)
 {
 	struct addr who = counted(c);
 	uint64_t max = g->cfg->smtpd.connections_per_client_max, wide = g->cfg->limits.connections_per_network_max;
-	if (c->kind == CLIENT_BOUNCE || c->kind == CLIENT_LMTP || c->trusted || c->may_xclient)
+	if (c->kind == CLIENT_BOUNCE || c->kind == CLIENT_FORWARD || c->kind == CLIENT_LMTP || c->trusted || c->may_xclient)
 		return NULL;
 	svc_mark(g->ctx, &who);
 	if (svc_marked(g->ctx, &who) > max)

@@ -1,5 +1,6 @@
 /* Parameters of MAIL: SIZE (RFC 1870), BODY (RFC 6152, 3030), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461), REQUIRETLS (RFC 8689),
- * HOLDFOR and HOLDUNTIL (RFC 4865), MT-PRIORITY (RFC 6710), BY (RFC 2852), AUTH (RFC 4954), XVERP. */
+ * HOLDFOR and HOLDUNTIL (RFC 4865), MT-PRIORITY (RFC 6710), BY (RFC 2852), AUTH (RFC 4954), XVERP,
+ * and between our own daemons XFORWARDED. */
 #include "extensions.h"
 #include "params.h"
 
@@ -148,6 +149,20 @@ static const char *take_auth(const struct session *s, struct sv value, void *int
 	return ok ? NULL : "is xtext (RFC 3461) of an address, or <>";
 }
 
+/* `stranger;` or `known;` and, in xtext, the address whose owner has it sent on. Offered to local-delivery alone. */
+static const char *take_xforwarded(const struct session *s, struct sv value, void *into)
+{
+	struct mail_params *p = into;
+	struct buf address = BUF_INIT(MADDR_TEXT_MAX);
+	struct sv trust;
+	(void)s;
+	bool ok = sv_cut(&value, ';', &trust) && (sv_eqs(trust, "stranger") || sv_eqs(trust, "known")) &&
+		  xtext_decode(value, &address) && maddr_parse(buf_sv(&address), MADDR_UTF8_OK, &p->forwarder, NULL);
+	p->strange = sv_eqs(trust, "stranger");
+	buf_free(&address);
+	return ok ? NULL : "is stranger;address or known;address, in xtext";
+}
+
 /* clang-format off */
 static const struct param table[] = {
 	{ "SIZE",       "=bytes",         EXT_SIZE,       take_size },
@@ -162,6 +177,7 @@ static const struct param table[] = {
 	{ "AUTH",       "=address",       EXT_AUTH,       take_auth },
 	{ "XVERP",      "=delimiters",    EXT_XVERP,      take_xverp },
 	{ "BY",         "=seconds;R|N[T]", EXT_DELIVERBY, take_by },
+	{ "XFORWARDED", "=stranger|known;address", EXT_XFORWARDED, take_xforwarded },
 };
 /* clang-format on */
 

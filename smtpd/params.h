@@ -7,7 +7,9 @@
 
 struct mail_params {
 	struct spool_options options;
-	uint64_t size; /* SIZE=, 0 not given */
+	uint64_t size;          /* SIZE=, 0 not given */
+	struct maddr forwarder; /* XFORWARDED=; its domain is empty when it was not given */
+	bool strange;
 	bool priority_lowered;
 };
 struct rcpt_params {

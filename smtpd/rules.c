@@ -333,7 +333,7 @@ bool rules_pass(struct session *s, enum rules_stage stage, const struct maddr *s
 {
 	struct question q = { .s = s, .stage = stage, .sender = sender };
 	vec_reset(&s->looked);
-	if (s->client.kind == CLIENT_BOUNCE || pass(&q, r))
+	if (session_is_daemon(s) || pass(&q, r))
 		return true;
 	fit_to_stage(s, stage, r);
 	return false;
@@ -384,7 +384,7 @@ bool rules_recipient(struct session *s, const struct maddr *to, struct rules_eff
 	struct maddr full = *to;
 	struct question q = { .s = s, .stage = RULES_RCPT, .sender = &s->txn.sender, .rcpt = &full };
 	*ret = (struct rules_effect){ .hits = VEC_INIT(const struct cfg_rule *, s->cfg->rules.len) };
-	if (s->client.kind == CLIENT_BOUNCE)
+	if (session_is_daemon(s))
 		return true;
 	if (!*full.domain)
 		BUG_IF(!sv_copy(sv_of(s->cfg->global.origin), full.domain, sizeof full.domain));

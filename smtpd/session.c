@@ -71,7 +71,8 @@ bool session_is_lmtp(const struct session *s)
 	return s->client.kind == CLIENT_LMTP || (s->client.listener && s->client.listener->protocol == CFG_PROTO_LMTP);
 }
 
-bool session_is_ours(const struct session *s) { return s->client.kind == CLIENT_SUBMIT || s->client.kind == CLIENT_BOUNCE; }
+bool session_is_daemon(const struct session *s) { return s->client.kind == CLIENT_BOUNCE || s->client.kind == CLIENT_FORWARD; }
+bool session_is_ours(const struct session *s) { return s->client.kind == CLIENT_SUBMIT || session_is_daemon(s); }
 bool session_may_relay(const struct session *s)
 {
 	return session_is_ours(s) || *s->account || (s->client.trusted && !session_is_lmtp(s));

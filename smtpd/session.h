@@ -36,10 +36,12 @@ enum phase {
 };
 
 enum client_kind {
-	CLIENT_NET,    /* a TCP listener */
-	CLIENT_SUBMIT, /* a program of this machine: its uid is known */
-	CLIENT_LMTP,   /* another mail system on this machine hands us mail for our users (RFC 2033) */
-	CLIENT_BOUNCE, /* our own bounce daemon: reserved room in the queue, no limits, no content check */
+	CLIENT_NET,     /* a TCP listener */
+	CLIENT_SUBMIT,  /* a program of this machine: its uid is known */
+	CLIENT_LMTP,    /* another mail system on this machine hands us mail for our users (RFC 2033) */
+	CLIENT_BOUNCE,  /* our own bounce daemon: reserved room in the queue, no limits, no content check */
+	CLIENT_FORWARD, /* our own local-delivery: a message of the queue goes on to where a user wants it. No limits, no content
+			   check */
 };
 struct session_client {
 	enum client_kind kind;
@@ -100,6 +102,8 @@ struct refusal {
 struct txn {
 	struct maddr sender;
 	struct spool_options options; /* announced with MAIL */
+	struct maddr forwarder;       /* CLIENT_FORWARD: whose mail it was; the original recipient of all */
+	bool strange;                 /* CLIENT_FORWARD: its sender had not authenticated */
 	struct vec rcpts;             /* of struct spool_rcpt: the final ones */
 	struct hmap *seen;            /* their addresses, folded: each gets one copy */
 	unsigned tried, taken;        /* RCPT commands, and those with a 250 */
@@ -209,9 +213,10 @@ enum phase session_refuse(struct session *s, struct buf *reply, const char *stag
 void refusal_set(struct refusal *r, int code, const char *dsn, const char *fmt, ...) PRINTF_LIKE(4, 5);
 /* In LMTP, what was said since reply->len was `from` is said once for each recipient that was taken (RFC 2033 4.2, 4.3). */
 void session_repeat(const struct session *s, struct buf *reply, size_t from);
-void session_reset(struct session *s);         /* no message is in progress any more */
-bool session_is_lmtp(const struct session *s); /* for local recipients alone, and one reply for each behind the message */
-bool session_is_ours(const struct session *s); /* a program of this machine */
+void session_reset(struct session *s);           /* no message is in progress any more */
+bool session_is_lmtp(const struct session *s);   /* for local recipients alone, and one reply for each behind the message */
+bool session_is_daemon(const struct session *s); /* one of our own: bounce, local-delivery */
+bool session_is_ours(const struct session *s);   /* a program of this machine */
 bool session_may_relay(const struct session *s);
 /* Parses `TO:<path>`: the keyword, the colon, the path; *arg is left at the parameters. On failure the reply was given. */
 bool session_path(struct session *s, const char *keyword, struct sv *arg, struct maddr *ret, unsigned flags, struct buf *reply);

@@ -199,8 +199,13 @@ static void look_for_forward(struct homes *h, const struct passwd *pw)
 	char path[4096];
 	struct stat st;
 	snprintf(path, sizeof path, "%s/.forward", pw->pw_dir);
-	if (lstat(path, &st) == 0)
-		check_add(h->c, CHECK_WARNING, path, 0, "is not supported yet: mail for %s stays in the queue while it is there",
+	if (!h->c->t->cfg->local.dot_forward || lstat(path, &st) < 0)
+		return;
+	bool safe = S_ISREG(st.st_mode) && (st.st_uid == pw->pw_uid || st.st_uid == 0) && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+	if (!safe) /* local-delivery's rule: postern-forward(5) */
+		check_add(h->c, CHECK_WARNING, path, 0,
+			"is not used, and mail for %s stays in the queue: it must be a regular file of the user's, writable for "
+			"nobody else",
 			pw->pw_name);
 }
 

@@ -143,7 +143,8 @@ struct cfg_queue {
 struct cfg_local {
 	uint64_t local_workers_min, local_workers_max, local_workers_spare, local_worker_uses, local_timeout;
 	const char *maildir; /* relative to the home */
-	int delivery;        /* enum cfg_delivery */
+	bool dot_forward;
+	int delivery; /* enum cfg_delivery */
 };
 struct cfg_remote {
 	uint64_t remote_workers_min, remote_workers_max, remote_workers_spare, remote_worker_uses;

@@ -61,8 +61,10 @@ enum deliver_status { DELIVERED, DEFERRED, FAILED };
 	F(T, U64, number, 1000000) \
 	F(T, U64, status, 2) \
 	F(T, U64, renamed, 1) /* the queue file itself went to the Maildir */ \
+	F(T, U64, forwarded, 1) /* it went on to where a ~/.forward leads */ \
+	F(T, U64, expanded, 1) /* to several: a sender who asked for success is told of that alone */ \
 	F(T, U64, host, 1) /* deferred, as no host of the destination was ready to take mail: so it is for all its mail */ \
-	F(T, U64, dsn_passed, 1) /* the next hop knows DSN and was given NOTIFY: it reports, not we */ \
+	F(T, U64, dsn_passed, 1) /* who has it now knows DSN and was given NOTIFY: the report is theirs */ \
 	F(T, STR, dsn, 11) \
 	F(T, STR, where, 400) /* delivered: the file; else who said it */ \
 	F(T, STR, text, 400)

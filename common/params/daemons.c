@@ -69,6 +69,7 @@ const struct cfg_param cfg_local_params[] = {
 	CFG_UINT(struct cfg_local, local_worker_uses, "1000", 1, 1000000, "A process ends after serving this many of queue-mgr's channels."),
 	CFG_SECS(struct cfg_local, local_timeout, "5m", 1, 3600, "Longest time for one delivery."),
 	CFG_STR(struct cfg_local, maildir, "Maildir", 255, "The Maildir of a system user, relative to the home."),
+	CFG_BOOL(struct cfg_local, dot_forward, "yes", "Follow a system user's ~/.forward, postern-forward(5). no: it is not looked at, and mail goes into the Maildir."),
 	CFG_ENUM(struct cfg_local, delivery, "auto", deliveries, "How a message reaches a Maildir: by rename where that is possible, or always by copy. `rename` defers what cannot be renamed (for tests)."),
 	CFG_END
 };

@@ -36,6 +36,7 @@ const struct svc_endpoint svc_endpoints[] = {
 	{ "smtpd.submit", SOCK_STREAM, 0666, NULL },
 	{ "smtpd.lmtp", SOCK_STREAM, 0660, "postern-adm" },
 	{ "smtpd.bounce", SOCK_STREAM, 0660, "postern-bounce" },
+	{ "smtpd.forward", SOCK_STREAM, 0600, NULL },
 	{ "master.control", SOCK_SEQPACKET, 0660, "postern-adm" },
 	{ NULL },
 };

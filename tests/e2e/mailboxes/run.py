@@ -77,16 +77,6 @@ def missing_home(i):
     deferred_for(i, "missing home", lambda: os.rename(home + ".gone", home))
 
 
-def dot_forward(i):
-    if not ROOT:
-        return
-    path = f"{i.dir}/home/{i.env['RCPT']}/.forward"
-    with open(path, "w") as f:
-        f.write("someone@elsewhere.example\n")
-    os.chown(path, owner(i), -1)
-    deferred_for(i, "an existing .forward", lambda: os.unlink(path))
-
-
 def by_copy(i):
     i.restart("delivery = copy")
     n = len(i.mails())
@@ -121,4 +111,4 @@ def other_mount(i):
         shutil.rmtree(shm)
 
 
-run(made_when_missing, symlinks, foreign_owner, fifo, missing_home, dot_forward, by_copy, other_mount, sets=("resolve_cache = 0s",))
+run(made_when_missing, symlinks, foreign_owner, fifo, missing_home, by_copy, other_mount, sets=("resolve_cache = 0s",))

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "net/sock.h"
 
 #include "unit/unit.h"
 
@@ -191,17 +192,78 @@ static void a_rename_whose_answer_was_lost_is_not_copied_again(void)
 	}
 }
 
+/* smtpd is away, or (arg) there: nothing is said before the file was read. */
+static bool connect_smtpd(void *arg, const char *endpoint, uint64_t wait_ms, int *ret_fd, struct err *e)
+{
+	int *theirs = arg, pair[2];
+	(void)wait_ms;
+	CU_ASSERT_STRING_EQUAL(endpoint, "smtpd.forward");
+	if (!theirs)
+		return err_set(e, ERR_TEMP, "away");
+	CU_ASSERT_FATAL(sock_pair(SOCK_STREAM, pair, e));
+	*theirs = pair[0];
+	*ret_fd = pair[1];
+	return true;
+}
+
 static void a_forward_file_is_not_ignored(void)
 {
-	for (int is_system = 0; is_system < 2; is_system++) {
+	static const struct {
+		bool is_system, on, plain, there;
+		enum deliver_status status;
+		const char *why;
+	} t[] = {
+		{ true, true, true, true, DEFERRED, "symbolic links are not followed" },
+		{ true, true, false, true, DEFERRED, "symbolic links are not followed" },
+		{ true, true, true, false, DEFERRED, "cannot forward: away" },
+		{ true, false, true, true, DELIVERED, "" },
+		{ true, false, false, true, DELIVERED, "" },
+		{ false, true, true, true, DELIVERED, "" },
+		{ false, true, false, true, DELIVERED, "" },
+	};
+	for (size_t i = 0; i < COUNT(t); i++) {
 		struct bench b;
+		int theirs = -1;
 		bench_init(&b, CFG_DELIVERY_AUTO);
-		b.box->is_system = is_system;
+		b.box->is_system = t[i].is_system;
+		b.cfg->local.dot_forward = t[i].on;
+		b.cfg->global.recipient_delimiter = "+";
+		b.cfg->global.hostname = "mail.example";
+		b.a.connect = connect_smtpd;
+		b.a.arg = t[i].there ? &theirs : NULL;
+		b.req.plain = t[i].plain;
 		bench_queue(&b);
 		CU_ASSERT_EQUAL(symlinkat("/nowhere", b.p.home_fd, ".forward"), 0);
 		agent_deliver(&b.a, &b.req, &b.res);
-		CU_ASSERT_EQUAL(b.res.status, is_system ? DEFERRED : DELIVERED);
-		CU_ASSERT_EQUAL(strstr(b.res.text, ".forward is not supported yet") != NULL, is_system);
+		CU_ASSERT_EQUAL(b.res.status, t[i].status);
+		CU_ASSERT(strstr(b.res.text, t[i].why) != NULL);
+		fd_close(&theirs);
+		bench_free(&b);
+	}
+}
+
+static void a_forward_file_that_names_nobody_or_oneself_is_the_own_mailbox(void)
+{
+	static const char *const text[] = { "# nobody\n", "\\al\n", "AL@c.example" };
+	for (size_t i = 0; i < COUNT(text); i++) {
+		struct bench b;
+		int theirs = -1;
+		bench_init(&b, CFG_DELIVERY_AUTO);
+		b.box->is_system = true;
+		b.cfg->local.dot_forward = true;
+		b.cfg->global.recipient_delimiter = "+";
+		b.cfg->global.hostname = "mail.example";
+		b.a.connect = connect_smtpd;
+		b.a.arg = &theirs;
+		bench_queue(&b);
+		place_put(b.p.home_fd, ".forward", text[i]);
+		place_chown(&b.p, b.p.home_fd, ".forward", b.p.user.uid);
+		CU_ASSERT_EQUAL(fchmodat(b.p.home_fd, ".forward", 0600, 0), 0);
+		agent_deliver(&b.a, &b.req, &b.res);
+		CU_ASSERT_EQUAL(b.res.status, DELIVERED);
+		CU_ASSERT_EQUAL(b.res.forwarded, 0);
+		CU_ASSERT_STRING_EQUAL(place_get(b.p.home_fd, "Maildir/new/" ID ".0"), TEXT);
+		fd_close(&theirs);
 		bench_free(&b);
 	}
 }
@@ -366,6 +428,7 @@ void suite_local_deliver(void)
 		UNIT(what_cannot_be_renamed_is_copied_or_deferred_with_the_reason),
 		UNIT(a_rename_whose_answer_was_lost_is_not_copied_again),
 		UNIT(a_forward_file_is_not_ignored),
+		UNIT(a_forward_file_that_names_nobody_or_oneself_is_the_own_mailbox),
 		UNIT(trouble_with_the_mailbox_is_a_deferral_with_its_reason),
 		UNIT(an_order_that_does_not_fit_together_touches_nothing),
 		UNIT(another_file_under_the_name_is_not_delivered),
