@@ -22,7 +22,8 @@ struct channel {
 	struct svc_ctx *ctx;
 	struct agent *agent;
 	int fd;
-	bool lost; /* queue-mgr went away during a delivery */
+	bool lost;                   /* queue-mgr went away during a delivery */
+	struct late_unheard unheard; /* what was forwarded: nobody can look for it */
 };
 
 /* --- set-up --- */
@@ -63,6 +64,8 @@ bool worker_init(struct svc_ctx *ctx, struct err *e)
 }
 
 /* --- the channel --- */
+static const char late_endpoint[] = "queue-mgr.local-delivery";
+
 static bool on_deliver(void *arg, void *msg, struct err *e)
 {
 	struct channel *ch = arg;
@@ -71,13 +74,24 @@ static bool on_deliver(void *arg, void *msg, struct err *e)
 	agent_deliver(ch->agent, req, &res);
 	ch->lost = !ipc_send(ch->fd, &deliver_res_desc, &res, LATE_ANSWER_MS, e);
 	if (ch->lost)
-		late_report(ch->ctx, "queue-mgr.local-delivery", &res, e);
+		late_report(ch->ctx, late_endpoint, &res, e);
+	else if (res.forwarded)
+		late_unheard_add(&ch->unheard, &res, &req->file);
 	fd_close(&req->file);
 	return !ch->lost;
 }
 
+static bool on_ack(void *arg, void *msg, struct err *e)
+{
+	struct channel *ch = arg;
+	(void)e;
+	late_unheard_ack(&ch->unheard, msg);
+	return true;
+}
+
 static const struct ipc_rule rules[] = {
 	{ &deliver_req_desc, PEER_QUEUE_MGR, PHASE_ANY, 0, on_deliver },
+	{ &deliver_ack_desc, PEER_QUEUE_MGR, PHASE_ANY, 0, on_ack },
 	{ NULL },
 };
 
@@ -97,14 +111,18 @@ void worker_serve(struct svc_ctx *ctx, struct svc_client *client)
 	struct ipc_packet packet = IPC_PACKET_INIT;
 	struct ipc_seen seen = { { 0 } };
 	struct err e = { .kind = ERR_NONE };
+	bool gone = false;
+	late_unheard_init(&ch.unheard);
 	while (wait_order(ch.agent, client->fd, svc_wake_fd(ctx))) {
 		bool got = ipc_recv(client->fd, &packet, LATE_ANSWER_MS, &e);
 		if (got && ipc_dispatch(rules, &seen, PEER_QUEUE_MGR, PHASE_ANY, &packet, &ch, &e))
 			continue;
+		gone = true;
 		if (!ch.lost && (got || e.kind != ERR_PEER)) /* not just the end of the channel */
 			LOG_WARN("bad-request", KV_ERR(&e));
 		break;
 	}
+	late_unheard_end(&ch.unheard, ctx, late_endpoint, gone);
 	user_halves_end(&ch.agent->halves, 0);
 	ipc_packet_free(&packet);
 }

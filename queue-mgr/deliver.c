@@ -85,7 +85,8 @@ static bool take_answer(struct slot *s, struct err *e)
 		s->n_sent--;
 		s->n_leads -= r->lead;
 		s->since_ms = ev_now_ms(q->loop);
-		r->owes = s->lane == LANE_REMOTE ? (uint16_t)(s->number + 1) : 0; /* local-delivery finds its own copies */
+		bool told = s->lane == LANE_REMOTE || res.forwarded; /* local-delivery finds its own copies */
+		r->owes = told ? (uint16_t)(s->number + 1) : 0;
 		work_result(q, r, &res);
 		return true;
 	}

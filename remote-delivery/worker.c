@@ -11,23 +11,15 @@
 #include <errno.h>
 #include <poll.h>
 
-#define UNACKED_MAX 256   /* answers; beyond, the oldest is taken for heard */
 #define MORE_WAIT_MS 1000 /* for a recipient that was announced: queue-mgr's socket may have been full */
-
-/* An answer that was sent and may not have been heard: queue-mgr can die with it in its socket. Its file is kept with it, for the
- * lock. */
-struct unacked {
-	struct deliver_res res;
-	int file;
-};
 
 struct channel {
 	struct svc_ctx *ctx;
 	struct agent *agent;
 	struct order order;
 	int fd;
-	bool lost, gone;    /* queue-mgr went away: an answer could not be sent; the channel is at its end */
-	struct vec unacked; /* of struct unacked, in the order of the answers */
+	bool lost, gone; /* queue-mgr went away: an answer could not be sent; the channel is at its end */
+	struct late_unheard unheard;
 };
 
 static const char late_endpoint[] = "queue-mgr.remote-delivery";
@@ -80,41 +72,12 @@ static void answer(struct channel *ch)
 	}
 }
 
-static void forget(struct channel *ch, size_t i)
-{
-	fd_close(&VEC_AT(&ch->unacked, struct unacked, i)->file);
-	vec_remove(&ch->unacked, i);
-}
-
-static void keep(struct channel *ch, struct item *it)
-{
-	if (ch->unacked.len == UNACKED_MAX)
-		forget(ch, 0);
-	struct unacked *u = vec_push(&ch->unacked);
-	BUG_IF(!u);
-	*u = (struct unacked){ .res = it->res, .file = it->req.file };
-	it->req.file = -1;
-}
-
 static bool on_ack(void *arg, void *msg, struct err *e)
 {
 	struct channel *ch = arg;
-	const struct deliver_ack *a = msg;
 	(void)e;
-	for (size_t i = ch->unacked.len; i-- > 0;)
-		if (strcmp(VEC_AT(&ch->unacked, struct unacked, i)->res.id, a->id) == 0)
-			forget(ch, i);
+	late_unheard_ack(&ch->unheard, msg);
 	return true;
-}
-
-/* The channel has ended: what was not acknowledged is told to the next queue-mgr, which finds the files locked until then. */
-static void end_unacked(struct channel *ch)
-{
-	const struct err why = { .kind = ERR_PEER, .text = "queue-mgr ended before it said that it had heard" };
-	for (; ch->unacked.len > 0; forget(ch, 0))
-		if (ch->gone)
-			late_report(ch->ctx, late_endpoint, &VEC_AT(&ch->unacked, struct unacked, 0)->res, &why);
-	vec_free(&ch->unacked);
 }
 
 /* The descriptors are queue-mgr's lock: kept until it has heard the results. */
@@ -129,7 +92,7 @@ static bool carry_out(struct channel *ch)
 		answer(ch);
 	for (size_t i = 0; i < o->n; i++) {
 		if (!ch->lost && !ch->agent->aborted)
-			keep(ch, &o->item[i]);
+			late_unheard_add(&ch->unheard, &o->item[i].res, &o->item[i].req.file);
 		fd_close(&o->item[i].req.file);
 	}
 	o->n = 0;
@@ -238,10 +201,9 @@ void worker_serve(struct svc_ctx *ctx, struct svc_client *client)
 {
 	struct channel ch = { .ctx = ctx, .agent = svc_data(ctx), .fd = client->fd };
 	ch.order.item = mem_new(ITEMS_MAX * sizeof *ch.order.item);
-	ch.unacked = (struct vec)VEC_INIT(struct unacked, UNACKED_MAX);
+	late_unheard_init(&ch.unheard);
 	serve(&ch);
-	ch.gone = ch.gone || ch.lost;
-	end_unacked(&ch);
+	late_unheard_end(&ch.unheard, ctx, late_endpoint, ch.gone || ch.lost);
 	for (size_t i = 0; i < ch.order.n; i++)
 		fd_close(&ch.order.item[i].req.file);
 	free(ch.order.item);

@@ -70,7 +70,7 @@ enum deliver_status { DELIVERED, DEFERRED, FAILED };
 	F(T, STR, text, 400)
 IPC_DECLARE(deliver_req, DELIVER_REQ);
 IPC_DECLARE(deliver_res, DELIVER_RES);
-/* To agents that cannot look for a copy of theirs: what was said of this message so far is on disk. Until then they keep its file, and
+/* To agents that cannot look for a copy of theirs (remote-delivery; local-delivery for what was `forwarded`): what was said of this message so far is on disk. Until then they keep its file, and
  * tell the next queue-mgr when the channel ends. */
 #define DELIVER_ACK(F, T) F(T, STR, id, QUEUE_ID_MAX)
 IPC_DECLARE(deliver_ack, DELIVER_ACK);

@@ -32,3 +32,43 @@ void late_report(struct svc_ctx *ctx, const char *endpoint, const struct deliver
 	else
 		LOG_WARN("report-lost", KV_QID(res->id), KV_U64("status", res->status), KV_ERR(&e));
 }
+
+/* --- answers that were sent --- */
+struct answer {
+	struct deliver_res res;
+	int file;
+};
+
+void late_unheard_init(struct late_unheard *u) { u->answers = (struct vec)VEC_INIT(struct answer, LATE_UNHEARD_MAX); }
+
+static void forget(struct late_unheard *u, size_t i)
+{
+	fd_close(&VEC_AT(&u->answers, struct answer, i)->file);
+	vec_remove(&u->answers, i);
+}
+
+void late_unheard_add(struct late_unheard *u, const struct deliver_res *res, int *file)
+{
+	if (u->answers.len == LATE_UNHEARD_MAX)
+		forget(u, 0);
+	struct answer *a = vec_push(&u->answers);
+	BUG_IF(!a);
+	*a = (struct answer){ .res = *res, .file = *file };
+	*file = -1;
+}
+
+void late_unheard_ack(struct late_unheard *u, const struct deliver_ack *ack)
+{
+	for (size_t i = u->answers.len; i-- > 0;)
+		if (strcmp(VEC_AT(&u->answers, struct answer, i)->res.id, ack->id) == 0)
+			forget(u, i);
+}
+
+void late_unheard_end(struct late_unheard *u, struct svc_ctx *ctx, const char *endpoint, bool tell)
+{
+	const struct err why = { .kind = ERR_PEER, .text = "queue-mgr ended before it said that it had heard" };
+	for (; u->answers.len > 0; forget(u, 0))
+		if (tell)
+			late_report(ctx, endpoint, &VEC_AT(&u->answers, struct answer, 0)->res, &why);
+	vec_free(&u->answers);
+}

@@ -4,6 +4,7 @@ import pwd
 import re
 import shutil
 import signal
+import time
 
 from postern import ROOT, Smtp, claim, content, headers_of, message, run, skip, until
 from sink import Sink
@@ -233,13 +234,80 @@ def switched_off(i):
     i.restart("dot_forward = yes")
 
 
-def kills(i):
+def freeze(pids, sig=signal.SIGSTOP):
+    for p in pids:
+        os.kill(p, sig)
+    return pids
+
+
+def uid(pid):
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii") as f:
+            return int(re.search(r"Uid:\s+(\d+)", f.read())[1])
+    except OSError:
+        return 0
+
+
+def to_greeting(i, subject):
+    """Brings a message to where the user half waits for smtpd's greeting. What stands still: smtpd's processes."""
+    agents = freeze(i.pids("local-delivery"))
+    reply = i.send(msg=message(subject))
+    server = freeze(i.pids("smtpd"))
+    freeze(agents, signal.SIGCONT)
+    me = pwd.getpwnam(i.env["RCPT"]).pw_uid
+    claim(f"{subject}: the user half waits for smtpd", reply.startswith("250") and
+          until(lambda: any(uid(p) == me for p in i.pids("local-delivery"))) and until(lambda: any(subject.encode() in content(f) for f in i.mails())),
+          (reply, i.pids("local-delivery")))
+    return server
+
+
+def sent(subject):
+    return sum(f"Subject: {subject}\r\n".encode() in m.data for m in there.messages)
+
+
+def ends_with(i, subject, times):
+    ended = i.wait_queue_empty(15) or (i.postern("queue", "flush") and i.wait_queue_empty(60))
+    until(lambda: sent(subject) >= times)
+    copies = sum(f"Subject: {subject}\n".encode() in content(f) for f in i.mails())
+    claim(f"{subject}: sent on {'once' if times == 1 else 'twice'}, the own copy once", ended and sent(subject) == times and copies == 1,
+          (sent(subject), copies, i.queue_files(), tail(i)))
+
+
+def steps(i):
+    """docs/QUEUE.md 6b: kill -9 at each step."""
     clear(i)
     i.expect_deaths = True
     put(i, f"\\{i.env['RCPT']}, x@there.example")
+    me = pwd.getpwnam(i.env["RCPT"]).pw_uid
+    for n, victim in enumerate(("local-delivery", "queue-mgr", "smtpd")):
+        server = to_greeting(i, f"step 2.{n}")
+        i.kill(victim)
+        freeze(server if victim != "smtpd" else [], signal.SIGCONT)
+        until(lambda: i.smtp().greeting.startswith("220"))
+        ends_with(i, f"step 2.{n}", 1)
+    for n, victim in enumerate(("local-delivery", "queue-mgr", "queue-mgr")):
+        subject = f"step {3 + n // 2}.{n}"
+        server = to_greeting(i, subject)
+        parents = freeze([p for p in i.pids("local-delivery") if uid(p) != me])
+        freeze(server, signal.SIGCONT)
+        claim(f"{subject}: smtpd has said 250, its agent has not heard it", until(lambda: sent(subject) == 1), tail(i))
+        if n == 2:  # the answer lies in the socket of a queue-mgr that will not read it
+            stopped = freeze(i.pids("queue-mgr"))
+            freeze(parents, signal.SIGCONT)
+            time.sleep(0.5)
+            freeze(stopped, signal.SIGKILL)
+        else:
+            i.kill(victim)
+            freeze(parents if victim == "queue-mgr" else [], signal.SIGCONT)
+        ends_with(i, subject, 2 if victim == "local-delivery" else 1)
+
+
+def kills(i):
+    clear(i)
+    put(i, f"\\{i.env['RCPT']}, x@there.example")
     total = 0
     for service in ("smtpd", "local-delivery", "queue-mgr", "resolve"):
-        for _ in range(4):
+        for _ in range(2):
             total += 1
             reply = i.send(msg=message(f"kill {total}"))
             total -= not reply.startswith("250")
@@ -247,14 +315,14 @@ def kills(i):
             until(lambda: i.smtp().greeting.startswith("220"))
     claim("after kill -9 of each daemon all is delivered", i.wait_queue_empty(60) or (i.postern("queue", "flush") and i.wait_queue_empty(60)), (i.queue_files(), tail(i)))
     claim("the own copies are there, each once", len(i.mails()) == total, (len(i.mails()), total))
-    sent = {re.search(rb"Subject: (.*)\r", m.data)[1] for m in there.messages}
-    claim("and each was sent on", len(sent) == total, (len(sent), total))
+    subjects = {re.search(rb"Subject: (.*)\r", m.data)[1] for m in there.messages}
+    claim("and each was sent on", len(subjects) == total, (len(subjects), total))
 
 
 def all_of_it(i):
     if not ROOT:
         return skip("~/.forward", "needs users of its own, hence root")
-    for part in (switched_off, prepare, away, several, own, extension, unsafe, not_done, loops, refused, asked, kills):
+    for part in (switched_off, prepare, away, several, own, extension, unsafe, not_done, loops, refused, asked, steps, kills):
         part(i)
 
 

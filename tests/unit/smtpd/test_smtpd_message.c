@@ -388,6 +388,71 @@ static void bounces_have_no_limits_and_are_not_checked(void)
 	world_close(&w);
 }
 
+static void what_a_user_has_forwarded_keeps_its_trust_and_says_whose_it_was(void)
+{
+	static const struct {
+		const char *given;
+		char trust;
+		const char *orig;
+	} t[] = {
+		{ " XFORWARDED=stranger;user@here.example REQUIRETLS", SPOOL_STRANGER, "user@here.example" },
+		{ " XFORWARDED=known;a+2Bb@here.example", SPOOL_AUTHENTICATED, "a+b@here.example" },
+	};
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct world w;
+		struct spool_envelope env;
+		struct spool_options o;
+		struct err e;
+		char says[300], orig[MADDR_TEXT_MAX + 1];
+		world_open(&w, CLIENT_FORWARD);
+		w.cfg.global.message_max_size = 10;
+		w.no_check = true;
+		snprintf(says, sizeof says,
+			"EHLO us\r\nMAIL FROM:<a@c.example>%s\r\nRCPT TO:<far@there.example>\r\n"
+			"DATA\r\nDelivered-To: user@here.example\r\n\r\n.\r\n",
+			t[i].given);
+		world_say(&w, sv_of(says), 1000);
+		CU_ASSERT_EQUAL_FATAL(w.commits, 1);
+		CU_ASSERT_EQUAL(w.checks, 0);
+		CU_ASSERT_FATAL(spool_envelope_parse(buf_sv(&w.file), &env, &e));
+		CU_ASSERT_EQUAL(env.trust, t[i].trust);
+		CU_ASSERT_STRING_EQUAL(maddr_text(&env.rcpt[0].orig, orig), t[i].orig);
+		CU_ASSERT_FATAL(spool_options_parse(sv_of(env.postern), &o, NULL));
+		CU_ASSERT_EQUAL(o.requiretls, strstr(t[i].given, "REQUIRETLS") != NULL);
+		spool_envelope_free(&env);
+		world_close(&w);
+	}
+}
+
+static void what_comes_back_to_its_forwarder_is_a_loop(void)
+{
+	struct world w;
+	world_open(&w, CLIENT_FORWARD);
+	world_say(&w,
+		SV("EHLO us\r\nMAIL FROM:<a@c.example> XFORWARDED=known;other@here.example\r\nRCPT TO:<user@here.example>\r\n"
+		   "DATA\r\nDelivered-To: other@here.example\r\nReceived: x\r\nDelivered-To: user@here.example\r\n\r\n.\r\n"),
+		1000);
+	CU_ASSERT_EQUAL(w.commits, 0);
+	CU_ASSERT(sv_find(buf_sv(&w.replies), SV("554 5.4.6")) >= 0);
+	world_close(&w);
+}
+
+static void nobody_else_may_say_whose_mail_it_was(void)
+{
+	static const enum client_kind kinds[] = { CLIENT_NET, CLIENT_SUBMIT, CLIENT_LMTP, CLIENT_BOUNCE };
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		struct world w;
+		world_open(&w, kinds[i]);
+		world_say(&w,
+			kinds[i] == CLIENT_LMTP ? SV("LHLO us\r\nMAIL FROM:<a@c.example> XFORWARDED=known;user@here.example\r\n")
+						: SV("EHLO us\r\nMAIL FROM:<a@c.example> XFORWARDED=known;user@here.example\r\n"),
+			1000);
+		CU_ASSERT(sv_find(buf_sv(&w.replies), SV("555 5.5.4")) >= 0);
+		CU_ASSERT(sv_find(buf_sv(&w.replies), SV("-XFORWARDED")) < 0);
+		world_close(&w);
+	}
+}
+
 static void several_recipients_are_not_shown_to_each_other(void)
 {
 	struct world w;
@@ -487,6 +552,9 @@ void suite_smtpd_message(void)
 		UNIT(a_local_programs_message_is_completed),
 		UNIT(a_long_message_of_a_local_program_is_completed_too),
 		UNIT(bounces_have_no_limits_and_are_not_checked),
+		UNIT(what_a_user_has_forwarded_keeps_its_trust_and_says_whose_it_was),
+		UNIT(what_comes_back_to_its_forwarder_is_a_loop),
+		UNIT(nobody_else_may_say_whose_mail_it_was),
 		UNIT(several_recipients_are_not_shown_to_each_other),
 		UNIT(received_says_who_sent_it_and_how),
 		UNIT(a_trusted_client_is_named_so_in_the_queue),
