@@ -13,7 +13,7 @@
 #define CHUNK 32768
 #define WIRE_MAX (2 * CHUNK + 64) /* each LF and each dot may become two bytes */
 #define HEAD_MAX (64 * 1024)      /* what is looked for in a header must be in its first bytes */
-#define LINE_MAX 1900             /* of smtp/client.c less the verb */
+#define COMMAND_MAX 1900          /* of smtp/client.c less the verb */
 
 struct talk {
 	struct conn c;
@@ -111,7 +111,7 @@ static bool say(struct talk *t, const struct buf *line, struct smtp_answer *ret,
 
 static bool mail(struct talk *t)
 {
-	struct buf line = BUF_INIT(LINE_MAX);
+	struct buf line = BUF_INIT(COMMAND_MAX);
 	struct smtp_answer a = { 0 };
 	struct maddr sender;
 	struct err e;
@@ -147,7 +147,7 @@ static uint64_t notify_of(const struct talk *t)
 /* Who is not known here gets no mail, the others do, and the sender hears of him. */
 static bool rcpt(struct talk *t, const struct maddr *to)
 {
-	struct buf line = BUF_INIT(LINE_MAX);
+	struct buf line = BUF_INIT(COMMAND_MAX);
 	struct smtp_answer a = { 0 };
 	struct err e;
 	char text[MADDR_TEXT_MAX + 1];
