@@ -3,7 +3,7 @@
 #ifndef LOCAL_FORWARD_H
 #define LOCAL_FORWARD_H
 
-#include "dotforward.h"
+#include "mailbox/dotforward.h"
 
 #include "ipc/msg_queue.h"
 

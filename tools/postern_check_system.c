@@ -2,6 +2,7 @@
 #include "mail/srs.h"
 #include "postern_check.h"
 #include "base/paths.h"
+#include "mailbox/dotforward.h"
 #include "service/sandbox.h"
 #include "service/service.h"
 
@@ -194,19 +195,39 @@ static bool mount_of(const char *path, uint64_t *ret)
 	return true;
 }
 
+/* By his user and his own group: root, who asks, may read all. */
+static bool reads(const struct passwd *pw, const struct stat *st)
+{
+	if (st->st_uid == pw->pw_uid)
+		return (st->st_mode & S_IRUSR) != 0;
+	return (st->st_mode & S_IROTH) != 0 || ((st->st_mode & S_IRGRP) != 0 && st->st_gid == pw->pw_gid);
+}
+
 static void look_for_forward(struct homes *h, const struct passwd *pw)
 {
-	char path[4096];
+	const struct mbx_user user = { .uid = pw->pw_uid, .gid = pw->pw_gid, .home = pw->pw_dir, .maildir = "" };
+	const struct cfg_global *g = &h->c->t->cfg->global;
+	struct dotforward_self self = { .user = pw->pw_name, .delimiter = g->recipient_delimiter };
+	struct dotforward f;
+	struct buf text = BUF_INIT(DOTFORWARD_SIZE_MAX);
 	struct stat st;
-	snprintf(path, sizeof path, "%s/.forward", pw->pw_dir);
-	if (!h->c->t->cfg->local.dot_forward || lstat(path, &st) < 0)
+	struct err e;
+	bool there = false;
+	char path[4096];
+	if (!maddr_join(sv_of(pw->pw_name), sv_of(g->origin), &self.rcpt))
 		return;
-	bool safe = S_ISREG(st.st_mode) && (st.st_uid == pw->pw_uid || st.st_uid == 0) && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
-	if (!safe) /* local-delivery's rule: postern-forward(5) */
-		check_add(h->c, CHECK_WARNING, path, 0,
-			"is not used, and mail for %s stays in the queue: it must be a regular file of the user's, writable for "
-			"nobody else",
-			pw->pw_name);
+	snprintf(path, sizeof path, "%s/.forward", pw->pw_dir);
+	if (!h->c->t->cfg->local.dot_forward || lstat(path, &st) < 0 || (geteuid() != 0 && access(path, R_OK) < 0))
+		return;
+	bool ok =
+		dotforward_read(&user, ".forward", &text, &there, &e) && (!there || dotforward_parse(buf_sv(&text), &self, &f, &e));
+	if (ok && there)
+		dotforward_free(&f);
+	if (ok && there && !reads(pw, &st))
+		ok = err_set(&e, ERR_TEMP, "the user may not read it");
+	if (!ok)
+		check_add(h->c, CHECK_WARNING, path, 0, "mail for %s stays in the queue: %s", pw->pw_name, e.text);
+	buf_free(&text);
 }
 
 static void look_at_home(struct homes *h, const struct passwd *pw)

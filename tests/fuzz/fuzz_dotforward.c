@@ -1,6 +1,6 @@
 /* A ~/.forward of any bytes: refused with a reason of one line, or targets that are addresses, each once and none the user's own.
  */
-#include "local-delivery/dotforward.h"
+#include "mailbox/dotforward.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 

@@ -102,6 +102,8 @@ def waits(i, what, why, undo):
     n = len(i.log_lines(" deferred "))
     reply = i.send(msg=message(what))
     claim(f"{what}: accepted and deferred", reply.startswith("250") and i.wait_log(" deferred ", n + 1), tail(i))
+    told = i.postern("check", check=False).stdout
+    claim(f"{what}: postern check says so", i.env["RCPT"] in told and (why in told or "the user may not read it" in told), told)
     line = (i.log_lines(" deferred ") or [""])[-1]
     claim(f"{what}: the log says what is wrong", "4.3.5" in line and why in line and i.log_lines(" forward-file "), line)
     undo()

@@ -1,4 +1,4 @@
-#include "dotforward.h"
+#include "mailbox/dotforward.h"
 
 #include "base/fd.h"
 #include "maps/map.h"

@@ -1,6 +1,7 @@
-/* dotforward - what a user's ~/.forward says (postern-forward(5)): reading it safely, with the user's rights, and parsing it. */
-#ifndef LOCAL_DOTFORWARD_H
-#define LOCAL_DOTFORWARD_H
+/* dotforward - what a user's ~/.forward says (postern-forward(5)): reading it safely and parsing it. For local-delivery's
+ * user half, and `postern check`. */
+#ifndef MAILBOX_DOTFORWARD_H
+#define MAILBOX_DOTFORWARD_H
 
 #include "base/buf.h"
 #include "base/vec.h"
@@ -14,8 +15,9 @@
 /* The name of the file for mail to user+detail ("": the plain one). false: no file can have it. */
 bool dotforward_name(const char *delimiter, const char *detail, char dst[DOTFORWARD_NAME_MAX + 1]) MUST_CHECK;
 
-/* Appends the file to *ret; *ret_there false: there is none. Runs as the user. ERR_TEMP: it is not used, and the text says why and
- * what to do: a link, no regular file, another's, writable for others, too long, not readable. */
+/* Appends the file to *ret; *ret_there false: there is none. With the caller's rights: the user half's are the user's. ERR_TEMP: it
+ * is not used, and the text says why and what to do: a link, no regular file, another's, writable for others, too long, not
+ * readable. */
 bool dotforward_read(const struct mbx_user *user, const char *name, struct buf *ret, bool *ret_there, struct err *e) MUST_CHECK;
 
 struct dotforward_self {       /* whose file it is */

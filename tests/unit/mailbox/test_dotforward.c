@@ -1,4 +1,4 @@
-#include "local-delivery/dotforward.h"
+#include "mailbox/dotforward.h"
 
 #include "unit/unit.h"
 
@@ -130,7 +130,7 @@ static void a_name_is_below_the_home_and_in_lower_case(void)
 	CU_ASSERT_FALSE(dotforward_name("+", longest, name));
 }
 
-void suite_local_dotforward(void)
+void suite_dotforward(void)
 {
 	static const struct unit_case cases[] = {
 		UNIT(addresses_are_read_in_all_their_forms),
@@ -139,5 +139,5 @@ void suite_local_dotforward(void)
 		UNIT(a_name_is_below_the_home_and_in_lower_case),
 		UNIT_END,
 	};
-	unit_suite("local_dotforward", cases);
+	unit_suite("dotforward", cases);
 }
