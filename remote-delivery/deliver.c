@@ -213,11 +213,11 @@ static void find_policy(struct agent *a, const struct route *r)
 		policy_find(a->policies, r->host, clock_mono_ms() + a->cfg->remote.dns_timeout * 1000, &a->sts);
 }
 
-/* Once for each worker, when it first needs an answer. */
-static void probe(struct agent *a)
+/* Once for each worker, when it first needs an answer: without a DNS it takes its whole time. */
+static void probe(struct agent *a, const struct route *r)
 {
 	char why[200];
-	if (a->probed)
+	if (a->probed || r->kind == ROUTE_ADDRESS)
 		return;
 	a->probed = true;
 	if (!dns_probe(a->dns, clock_mono_ms() + PROBE_MS, why, sizeof why) && why[0] != '\0')
@@ -254,7 +254,7 @@ void deliver(struct agent *a, struct order *o)
 		run_unix(a, o, &r);
 		return;
 	}
-	probe(a);
+	probe(a, &r);
 	find_policy(a, &r);
 	now = clock_mono_ms();
 	if (hosts_find(a->dns, &a->self, &r, now + a->cfg->remote.dns_timeout * 1000, &hosts, &e))

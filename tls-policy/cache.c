@@ -28,7 +28,7 @@ struct cache {
 	DB *db; /* NULL: cache_ready() opens it */
 	uint64_t again_ms;
 	char path[4200];
-	size_t entries;
+	size_t entries, max;
 };
 
 bool cached_holds(const struct cached *c, uint64_t now)
@@ -98,7 +98,39 @@ static void drop_file(struct cache *c, int reason)
 		LOG_WARN("cache-failed", KV_STR("file", c->path), KV_STR("reason", strerror(errno)));
 }
 
-static bool is_damage(int rc) { return rc < 0 || rc == EINVAL || rc == EIO; }
+/* Positive are errno's: the system's trouble, not the file's. */
+static bool is_damage(int rc) { return rc < 0 && rc != DB_NOTFOUND && rc != DB_BUFFER_SMALL; }
+
+static void failed(struct cache *c, int rc)
+{
+	if (is_damage(rc))
+		drop_file(c, rc);
+	else
+		LOG_WARN("cache-failed", KV_STR("file", c->path), KV_STR("reason", db_strerror(rc)));
+}
+
+static int count_entries(struct cache *c)
+{
+	DB_BTREE_STAT *stat = NULL;
+	int rc = c->db->stat(c->db, NULL, &stat, 0);
+	c->entries = rc == 0 ? stat->bt_nkeys : 0;
+	free(stat);
+	return rc;
+}
+
+/* Every page of it is read once: one that is damaged is better found now. */
+static int open_counted(struct cache *c)
+{
+	int rc;
+	c->db = open_file(c->path, &rc);
+	if (c->db)
+		rc = count_entries(c);
+	if (rc != 0 && c->db) {
+		c->db->close(c->db, DB_NOSYNC);
+		c->db = NULL;
+	}
+	return rc;
+}
 
 /* At a reload the one before us has it for a moment, and to answer without it would be to forget what domains demand. */
 static bool take_lock(struct cache *c)
@@ -125,20 +157,20 @@ bool cache_ready(struct cache *c)
 	c->again_ms = clock_mono_ms() + AGAIN_MS;
 	if (!locked)
 		return false;
-	c->db = open_file(c->path, &rc);
-	if (!c->db && is_damage(rc)) {
+	rc = open_counted(c);
+	if (is_damage(rc) || rc == EINVAL) { /* EINVAL: it is no data base at all */
 		drop_file(c, rc);
-		c->db = open_file(c->path, &rc);
+		rc = open_counted(c);
 	}
-	if (!c->db)
+	if (rc != 0)
 		LOG_WARN("cache-failed", KV_STR("file", c->path), KV_STR("reason", db_strerror(rc)));
 	return c->db != NULL;
 }
 
-struct cache *cache_open(int dirfd, const char *path, struct err *e)
+struct cache *cache_open(int dirfd, const char *path, size_t max, struct err *e)
 {
 	struct cache *c = mem_new(sizeof *c);
-	*c = (struct cache){ .lock = openat(dirfd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600) };
+	*c = (struct cache){ .max = max, .lock = openat(dirfd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600) };
 	if (c->lock < 0)
 		err_sys(e, ERR_TEMP, "open %s/" LOCK_NAME, path);
 	else if (snprintf(c->path, sizeof c->path, "%s/" FILE_NAME, path) >= (int)sizeof c->path)
@@ -162,31 +194,43 @@ void cache_close(struct cache *c)
 
 static DBT key_of(const char *domain) { return (DBT){ .data = (void *)(uintptr_t)domain, .size = (uint32_t)strlen(domain) }; }
 
-bool cache_get(struct cache *c, const char *domain, struct cached *ret)
+enum cache_found cache_get(struct cache *c, const char *domain, struct cached *ret)
 {
 	char text[TEXT_MAX];
 	DBT key = key_of(domain), data = { .data = text, .ulen = sizeof text, .flags = DB_DBT_USERMEM };
-	int rc = cache_ready(c) ? c->db->get(c->db, NULL, &key, &data, 0) : DB_NOTFOUND;
-	if (rc != 0 && rc != DB_NOTFOUND)
-		drop_file(c, rc);
-	return rc == 0 && parse((struct sv){ text, data.size }, ret);
+	*ret = (struct cached){ 0 };
+	if (!cache_ready(c))
+		return CACHE_FAILED;
+	int rc = c->db->get(c->db, NULL, &key, &data, 0);
+	if (rc == DB_NOTFOUND || rc == DB_BUFFER_SMALL) /* what is longer than any entry is none */
+		return CACHE_NONE;
+	if (rc == 0)
+		return parse((struct sv){ text, data.size }, ret) ? CACHE_FOUND : CACHE_NONE;
+	failed(c, rc);
+	return is_damage(rc) ? CACHE_NONE : CACHE_FAILED;
 }
 
-void cache_put(struct cache *c, const char *domain, const struct cached *entry)
+bool cache_put(struct cache *c, const char *domain, const struct cached *entry)
 {
 	struct buf text = BUF_INIT(TEXT_MAX);
 	DBT key = key_of(domain);
-	if (!cache_ready(c) || c->entries >= CACHE_ENTRIES_MAX)
-		return;
+	if (!cache_ready(c))
+		return false;
+	int rc = c->db->exists(c->db, NULL, &key, 0);
+	bool is_new = rc == DB_NOTFOUND;
+	if (is_new && c->entries >= c->max)
+		return false;
 	put_text(entry, &text);
 	DBT data = { .data = text.data, .size = (uint32_t)text.len };
-	int rc = c->db->put(c->db, NULL, &key, &data, 0);
+	if (rc == 0 || is_new)
+		rc = c->db->put(c->db, NULL, &key, &data, 0);
+	c->entries += rc == 0 && is_new;
 	if (rc == 0)
 		rc = c->db->sync(c->db, 0);
-	c->entries += rc == 0; /* too many, when one is replaced: cache_tidy() counts */
-	if (rc != 0)
-		drop_file(c, rc);
 	buf_free(&text);
+	if (rc != 0)
+		failed(c, rc);
+	return rc == 0;
 }
 
 void cache_tidy(struct cache *c, uint64_t now)
@@ -207,7 +251,8 @@ void cache_tidy(struct cache *c, uint64_t now)
 	}
 	if (cursor)
 		cursor->close(cursor);
-	c->entries = kept;
+	if (rc == DB_NOTFOUND)
+		c->entries = kept;
 	if (rc != DB_NOTFOUND && c->db)
-		drop_file(c, rc);
+		failed(c, rc);
 }

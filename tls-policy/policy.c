@@ -28,6 +28,14 @@ static void answer_with(struct chan *c, const struct cached *known)
 
 /* --- fetching ---------------------------------------------------------------------------------------------------------------- */
 
+static bool ask(struct server *s, const struct fetch *f, const char *known_id)
+{
+	struct fetch_ask q = { .id = f->id };
+	snprintf(q.name, sizeof q.name, "%s", f->domain);
+	snprintf(q.known, sizeof q.known, "%s", known_id);
+	return errands_ask(&s->fetcher, &q);
+}
+
 static struct fetch *begin(struct server *s, const char *domain, const char *known_id)
 {
 	struct fetch *f = hmap_get(s->fetches, key_of(domain));
@@ -36,11 +44,8 @@ static struct fetch *begin(struct server *s, const char *domain, const char *kno
 	f = mem_new(sizeof *f);
 	f->id = ++s->last_id;
 	snprintf(f->domain, sizeof f->domain, "%s", domain);
-	struct fetch_ask q = { .id = f->id };
-	snprintf(q.name, sizeof q.name, "%s", domain);
-	snprintf(q.known, sizeof q.known, "%s", known_id);
 	if (hmap_put(s->fetches, key_of(domain), f)) {
-		if (errands_ask(&s->fetcher, &q))
+		if (ask(s, f, known_id))
 			return f;
 		hmap_del(s->fetches, key_of(domain));
 	}
@@ -90,7 +95,7 @@ static void put_sts(struct server *s, const char *domain, struct buf *out)
 {
 	struct cached known;
 	struct sv host, rest;
-	if (!cache_get(s->cache, domain, &known))
+	if (cache_get(s->cache, domain, &known) != CACHE_FOUND)
 		return;
 	buf_putf(out, "version: STSv1\x1fmode: %s\x1f", sts_mode_name(known.policy.mode));
 	for (rest = sv_of(known.policy.mx); sv_word(&rest, &host);)
@@ -159,15 +164,13 @@ static void log_outcome(struct server *s, const struct fetch *f, const struct fe
 }
 
 /* A policy in hand holds until its age is over, whatever DNS or the web server say meanwhile: else an attacker could make it go
- * away (RFC 8461 10.2). */
+ * away (RFC 8461 10.2). Its age counts from when it was fetched; that DNS still names its id makes it no younger (3.2). */
 static void learn(struct cached *known, bool had, const struct fetch_answer *a, uint64_t now)
 {
 	if (a->status == FETCH_OK) {
 		*known = (struct cached){ .fetched = now, .policy = { .mode = (enum sts_mode)a->mode, .max_age = a->max_age } };
 		snprintf(known->id, sizeof known->id, "%s", a->policy_id);
 		snprintf(known->policy.mx, sizeof known->policy.mx, "%s", a->mx);
-	} else if (a->status == FETCH_SAME && had) {
-		known->fetched = now;
 	} else if (!had) {
 		*known = (struct cached){ .fetched = now };
 	}
@@ -183,12 +186,16 @@ void policy_on_fetched(void *server, const void *answer)
 	uint64_t now = clock_real_secs();
 	if (!f)
 		return;
-	bool had = cache_get(s->cache, f->domain, &known) && cached_holds(&known, now);
+	enum cache_found found = cache_get(s->cache, f->domain, &known);
+	bool had = found == CACHE_FOUND && cached_holds(&known, now);
+	if (a->status == FETCH_SAME && !had && ask(s, f, "")) /* its age ended meanwhile */
+		return;
 	log_outcome(s, f, a, had);
 	if (a->status == FETCH_FAILED)
 		count_failure(s, f->domain, a->text);
 	learn(&known, had, a, now);
-	cache_put(s->cache, f->domain, &known);
+	if (found != CACHE_FAILED || a->status == FETCH_OK) /* what may be there is not overwritten with nothing */
+		(void)cache_put(s->cache, f->domain, &known);
 	while (f->first) {
 		struct chan *c = f->first;
 		policy_forget(c);
@@ -199,6 +206,9 @@ void policy_on_fetched(void *server, const void *answer)
 	free(f);
 }
 
+/* More than half of its time is over: not only its id is looked at, it is fetched anew, so that it does not run out. */
+static bool ages(const struct cached *c, uint64_t now) { return now - c->fetched > c->policy.max_age / 2; }
+
 /* --- questions --------------------------------------------------------------------------------------------------------------- */
 
 bool policy_on_ask(void *chan, void *msg, struct err *e)
@@ -208,14 +218,14 @@ bool policy_on_ask(void *chan, void *msg, struct err *e)
 	struct server *s = c->server;
 	struct cached known = { .id = "" };
 	uint64_t now = clock_real_secs();
-	bool have = cache_get(s->cache, q->domain, &known), holds = have && cached_holds(&known, now);
+	bool have = cache_get(s->cache, q->domain, &known) == CACHE_FOUND, holds = have && cached_holds(&known, now);
 	bool fresh = have && now < known.look_again && known.fetched <= now;
 	(void)e;
 	if (q->domain[0] == '\0' || !s->cfg->remote.mta_sts) {
 		answer_with(c, NULL);
 		return true;
 	}
-	struct fetch *f = fresh ? NULL : begin(s, q->domain, holds ? known.id : "");
+	struct fetch *f = fresh ? NULL : begin(s, q->domain, holds && !ages(&known, now) ? known.id : "");
 	if (holds || !f)
 		answer_with(c, holds ? &known : NULL);
 	else

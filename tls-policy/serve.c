@@ -222,7 +222,7 @@ bool tls_policy_start(struct svc_ctx *ctx, struct ev_loop *loop, struct err *e)
 	s->fetcher.on_dead = on_fetcher_dead;
 	s->fetcher.arg = s;
 	snprintf(path, sizeof path, "%s/" DIR_NAME, s->cfg->global.state_directory);
-	s->cache = cache_open(s->dir, path, e);
+	s->cache = cache_open(s->dir, path, CACHE_ENTRIES_MAX, e);
 	if (!s->cache || !errands_init(&s->fetcher, loop, s->fetch_fd, FETCHES_AT_ONCE, e))
 		return false;
 	const struct daily_options o = { .cfg = s->cfg,

@@ -234,7 +234,16 @@ static enum web_found perform(struct web *w, const struct request *r, struct buf
 	return WEB_OK;
 }
 
-/* 3.2: the media type is text/plain, or it may be a web site that answers everything. */
+/* 3.2: the media type is text/plain, or it may be a web site that answers everything. Parameters may follow (RFC 9110 8.3.1). */
+static bool is_plain(const char *type)
+{
+	struct sv rest = sv_of(type), wanted = SV("text/plain");
+	if (!sv_istarts(rest, wanted))
+		return false;
+	rest = sv_trim(sv_skip(rest, wanted.n));
+	return rest.n == 0 || rest.p[0] == ';';
+}
+
 enum web_found web_get(struct web *w, const char *host, const char *path, struct buf *body)
 {
 	char url[HOST_MAX + 100];
@@ -249,7 +258,7 @@ enum web_found web_get(struct web *w, const char *host, const char *path, struct
 	curl_easy_getinfo(c, CURLINFO_CONTENT_TYPE, &type);
 	if (code != 200)
 		return web_fail(w, "the web server answered %ld", code);
-	if (!type || !sv_istarts(sv_of(type), SV("text/plain")))
+	if (!type || !is_plain(type))
 		return web_fail(w, "its media type is %.60s, not text/plain", type ? type : "missing");
 	return WEB_OK;
 }
